@@ -1,1 +1,9 @@
-//! Placeholder.
+//! onetag: one tag, every architecture.
+//!
+//! The floor plan and a request's life are in `docs/ARCHITECTURE.md`. Rooms by floor, from the ground:
+//! `telemetry`, `flight` and `merge`; `upstream` and `cache`; `resolve`; `registry`; `server`; `cli`.
+//! Imports go down only; a test enforces it.
+
+pub mod flight;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,137 @@
+//! One piece of work per key, however many callers want its result.
+//!
+//! The work runs in a task of its own: callers that leave do not end it, and it is gone from the map
+//! when it ends, whether by a result or by a panic (threat T44, goal G3).
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tracing::Instrument;
+
+/// The work that is under way, by key.
+pub struct Flights<K, V> {
+    under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
+}
+
+type Flight<V> = Shared<BoxFuture<'static, Result<V, FlightLost>>>;
+
+/// The work panicked or its runtime shut down before there was a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the work was lost before it had a result")]
+pub struct FlightLost;
+
+impl<K, V> Default for Flights<K, V> {
+    fn default() -> Self {
+        Self { under_way: Arc::default() }
+    }
+}
+
+impl<K, V> Flights<K, V>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Joins the work for `key`, or starts it when none is under way.
+    ///
+    /// A result must be remembered by `work` itself before it ends, and `work` should look there once
+    /// more when it begins: a caller may ask just after another's work ended.
+    pub async fn join<F>(&self, key: K, work: impl FnOnce() -> F + Send) -> Result<V, FlightLost>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let flight = {
+            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(flight) = under_way.get(&key) {
+                flight.clone()
+            } else {
+                let landing = Landing { under_way: Arc::clone(&self.under_way), key: key.clone() };
+                let work = work();
+                let task = tokio::spawn(
+                    async move {
+                        let _landing = landing;
+                        work.await
+                    }
+                    .in_current_span(),
+                );
+                let flight = task.map(|end| end.map_err(|_| FlightLost)).boxed().shared();
+                under_way.insert(key, flight.clone());
+                flight
+            }
+        };
+        flight.await
+    }
+
+    /// How many pieces of work are under way.
+    pub fn len(&self) -> usize {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Takes the work out of the map when it ends.
+struct Landing<K: Hash + Eq, V> {
+    under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
+    key: K,
+}
+
+impl<K: Hash + Eq, V> Drop for Landing<K, V> {
+    fn drop(&mut self) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn callers_share_one_run_and_may_leave() {
+        let flights = Arc::new(Flights::<&str, usize>::default());
+        let runs = Arc::new(AtomicUsize::new(0));
+        let gate = Arc::new(Notify::new());
+        let callers: Vec<_> = (0..100)
+            .map(|_| {
+                let (flights, runs, gate) = (flights.clone(), runs.clone(), gate.clone());
+                tokio::spawn(async move {
+                    let work = || async move {
+                        gate.notified().await;
+                        runs.fetch_add(1, Ordering::SeqCst) + 1
+                    };
+                    flights.join("key", work).await
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let (leavers, stayers) = callers.split_at(50);
+        leavers.iter().for_each(tokio::task::JoinHandle::abort);
+        assert!(!stayers.is_empty());
+        gate.notify_one();
+        for caller in callers {
+            if let Ok(result) = caller.await {
+                assert_eq!(result, Ok(1));
+            }
+        }
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        assert!(flights.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_and_the_next_caller_starts_anew() {
+        let flights = Flights::<u8, u8>::default();
+        let lost = flights.join(1, || async { panic!("planted") }).await;
+        assert_eq!(lost, Err(FlightLost));
+        assert_eq!(flights.join(1, || async { 7 }).await, Ok(7));
+    }
+}

@@ -1,0 +1,248 @@
+//! The metrics, declared once, with closed label sets (threat T39).
+//!
+//! Label children are looked up once, here; to count is one atomic addition.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// Declares a closed set of label values.
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The label's value.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+labels! {
+    /// The route of a client's request.
+    Route {
+        /// `/v2/`.
+        Ping = "ping",
+        /// A manifest by tag.
+        ManifestByTag = "manifest_by_tag",
+        /// A manifest by digest.
+        ManifestByDigest = "manifest_by_digest",
+        /// A blob.
+        Blob = "blob",
+        /// A tag list.
+        Tags = "tags",
+        /// A list of referrers.
+        Referrers = "referrers",
+        /// Everything else.
+        Other = "other",
+    }
+}
+
+labels! {
+    /// How a request for a tag was answered.
+    TagAnswer {
+        /// From the cache, without a word to the upstream.
+        Hit = "hit",
+        /// The upstream was asked, by this request or one that it waited for.
+        Filled = "filled",
+        /// The upstream failed; the last good answer was served.
+        Stale = "stale",
+        /// There is no such tag.
+        Absent = "absent",
+        /// The upstream failed and there was nothing to serve.
+        Failed = "failed",
+    }
+}
+
+labels! {
+    /// What an upstream is asked for.
+    UpstreamKind {
+        /// A manifest or index.
+        Manifest = "manifest",
+        /// An image config that a merge needs.
+        Config = "config",
+        /// A blob for a client.
+        Blob = "blob",
+        /// A bearer token.
+        Token = "token",
+        /// Anything else: ping, tag list, referrers.
+        Other = "other",
+    }
+}
+
+labels! {
+    /// What came of a request to the upstream.
+    UpstreamOutcome {
+        /// An answer that could be used.
+        Ok = "ok",
+        /// There is no such thing.
+        Absent = "absent",
+        /// 401 or 403.
+        Denied = "denied",
+        /// 429.
+        Limited = "limited",
+        /// No connection, or it broke, or a 5xx.
+        Failed = "failed",
+        /// Too slow.
+        Timeout = "timeout",
+        /// An answer that cannot be right: wrong digest, type, size or form.
+        Wrong = "wrong",
+    }
+}
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// All metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: Vec<[IntCounter; 5]>,
+    request_seconds: Vec<Histogram>,
+    upstream_requests: Vec<Vec<IntCounter>>,
+    upstream_seconds: Vec<Histogram>,
+    tag_answers: Vec<IntCounter>,
+    /// Merged indexes that were built.
+    pub merged: IntCounter,
+    /// Tags whose upstream bytes were passed on as they are.
+    pub passed: IntCounter,
+    /// Members that were found and left out of a merge.
+    pub members_left_out: IntCounter,
+    /// Merges that were refused because the index would break a limit (rule L1).
+    pub merges_refused: IntCounter,
+    /// Blob bytes sent to clients.
+    pub blob_bytes: IntCounter,
+    /// Open client connections.
+    pub connections: IntGauge,
+    /// Bytes held by the cache of manifests and indexes.
+    pub cache_bytes: IntGauge,
+}
+
+impl Metrics {
+    /// Declares everything; a process has one of these.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let r = &registry;
+        let requests = counters(r, "requests_total", "Requests from clients.", &["route", "status"])?;
+        let request_seconds =
+            histograms(r, "request_seconds", "Time from a request to its response headers.", "route")?;
+        let upstream_requests =
+            counters(r, "upstream_requests_total", "Requests to the upstream.", &["kind", "outcome"])?;
+        let upstream_seconds =
+            histograms(r, "upstream_request_seconds", "Time to an upstream's response headers.", "kind")?;
+        let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
+        let class_counters =
+            |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
+        let outcome_counters = |kind: &UpstreamKind| {
+            let child = |outcome: &UpstreamOutcome| {
+                upstream_requests.with_label_values(&[kind.label(), outcome.label()])
+            };
+            UpstreamOutcome::ALL.iter().map(child).collect()
+        };
+        Ok(Self {
+            requests: Route::ALL.iter().map(class_counters).collect(),
+            request_seconds: children(&request_seconds, Route::ALL.iter().map(|route| route.label())),
+            upstream_requests: UpstreamKind::ALL.iter().map(outcome_counters).collect(),
+            upstream_seconds: children(&upstream_seconds, UpstreamKind::ALL.iter().map(|kind| kind.label())),
+            tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
+            merged: counter(r, "merged_total", "Merged indexes built.")?,
+            passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
+            members_left_out: counter(r, "members_left_out_total", "Members found and left out of a merge.")?,
+            merges_refused: counter(r, "merges_refused_total", "Merges refused because of a limit.")?,
+            blob_bytes: counter(r, "blob_bytes_total", "Blob bytes sent to clients.")?,
+            connections: gauge(r, "connections", "Open client connections.")?,
+            cache_bytes: gauge(r, "cache_bytes", "Bytes held by the cache of manifests and indexes.")?,
+            registry,
+        })
+    }
+
+    /// Counts a client's request once its response headers are ready.
+    pub fn request(&self, route: Route, status: u16, took: Duration) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.requests[route as usize][class].inc();
+        self.request_seconds[route as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a request to the upstream.
+    pub fn upstream(&self, kind: UpstreamKind, outcome: UpstreamOutcome, took: Duration) {
+        self.upstream_requests[kind as usize][outcome as usize].inc();
+        self.upstream_seconds[kind as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts an answer to a request for a tag.
+    pub fn tag(&self, answer: TagAnswer) {
+        self.tag_answers[answer as usize].inc();
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(Opts::new(format!("onetag_{name}"), help), labels)?)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::new(format!("onetag_{name}"), help)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(format!("onetag_{name}"), help)?)
+}
+
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<HistogramVec, prometheus::Error> {
+    let buckets = prometheus::exponential_buckets(0.000_1, 4.0, 10)?;
+    let options = HistogramOpts::new(format!("onetag_{name}"), help).buckets(buckets);
+    register(registry, HistogramVec::new(options, &[label])?)
+}
+
+fn children<'a>(vec: &HistogramVec, labels: impl Iterator<Item = &'a str>) -> Vec<Histogram> {
+    labels.map(|label| vec.with_label_values(&[label])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_shows_under_its_labels() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request(Route::Other, 404, Duration::from_millis(1));
+        metrics.request(Route::Ping, 999, Duration::ZERO);
+        metrics.upstream(UpstreamKind::Other, UpstreamOutcome::Wrong, Duration::from_secs(1));
+        metrics.tag(TagAnswer::Failed);
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"onetag_requests_total{route="other",status="4xx"} 1"#,
+            r#"onetag_requests_total{route="ping",status="5xx"} 1"#,
+            r#"onetag_upstream_requests_total{kind="other",outcome="wrong"} 1"#,
+            r#"onetag_tag_answers_total{answer="failed"} 1"#,
+            "process_open_fds",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
