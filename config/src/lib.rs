@@ -1,1 +1,59 @@
-//! Placeholder.
+//! The configuration of onetag: its schema, its defaults, and what makes it valid.
+//!
+//! The precedence in the product is flags, then the environment, then the file, then the defaults. This
+//! crate owns the last two and reads no environment: the command line loads a [`Config`], overwrites
+//! single fields, and then calls [`Config::validate`].
+
+mod cache;
+mod error;
+mod excerpt;
+mod explain;
+mod keys;
+mod load;
+mod log;
+mod merge;
+mod server;
+mod upstream;
+mod validate;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::Cache;
+pub use error::{ConfigError, Location};
+pub use excerpt::Excerpt;
+pub use log::Log;
+pub use merge::Merge;
+pub use server::Server;
+pub use upstream::Upstream;
+pub use value::{
+    Age, Limit, LogFilter, LogFormat, NegativeTtl, Secret, Size, Span, Suffix, Timeout, UpstreamUrl,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Every setting, one field per section of the file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct Config {
+    /// The listeners and what they grant their clients.
+    pub server: Server,
+    /// The registry that stands behind the proxy.
+    pub upstream: Upstream,
+    /// What is kept, where, and for how long.
+    pub cache: Cache,
+    /// Which tags are taken together.
+    pub merge: Merge,
+    /// What is logged, and in which form.
+    pub log: Log,
+}
+
+impl Config {
+    /// The effective settings as TOML, every secret masked. Settings without a value are left out.
+    pub fn print(&self) -> String {
+        // Each value is a bounded number, a string or a list of strings, so this cannot fail; if it ever
+        // does, the output says so and stays valid TOML.
+        toml::to_string(self).unwrap_or_else(|error| format!("# cannot be printed: {error}\n"))
+    }
+}

@@ -1,0 +1,72 @@
+use std::fmt;
+
+use crate::keys::sections_of;
+use crate::value::MASK;
+
+/// How much of a line is shown before the caret, and in all.
+const BEFORE: usize = 80;
+const WIDTH: usize = 120;
+
+/// One line of a file with a caret below. What may hold a secret is masked; a setting is masked unless it
+/// is known to be harmless, because a misspelt `pasword` holds a secret, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    line: String,
+    /// How many characters stand before the caret.
+    caret: usize,
+}
+
+impl Excerpt {
+    /// The line around a byte offset that is a character boundary, at this column from 1.
+    pub(crate) fn new(text: &str, offset: usize, column: usize) -> Self {
+        let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[start..].lines().next().unwrap_or_default();
+        let line = if in_multiline_string(&text[..start]) { MASK.into() } else { masked(line) };
+        let caret = (column - 1).min(line.chars().count());
+        let skipped = caret.saturating_sub(BEFORE);
+        // Control characters would act on the terminal, and tabs would move the caret.
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        Self { line: line.chars().skip(skipped).take(WIDTH).map(printable).collect(), caret: caret - skipped }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {}\n  {:caret$}^", self.line, "", caret = self.caret)
+    }
+}
+
+/// Whether a text ends within one: its lines tell nothing about what they are.
+fn in_multiline_string(text: &str) -> bool {
+    ["\"\"\"", "'''"].iter().any(|quotes| text.matches(quotes).count() % 2 == 1)
+}
+
+fn masked(line: &str) -> String {
+    let (key, value) = line.split_once('=').unwrap_or((line, ""));
+    let name = key.trim();
+    if line.trim().is_empty() || is_header(line) || is_harmless(name, value) {
+        line.into()
+    } else if !name.is_empty() && is_bare_key(name) && line.contains('=') {
+        format!("{key}= {MASK}")
+    } else {
+        MASK.into()
+    }
+}
+
+fn is_harmless(name: &str, value: &str) -> bool {
+    let setting = name.rsplit('.').next().unwrap_or(name);
+    let word = setting.split_whitespace().next().unwrap_or_default();
+    let may_hold_secret = |text: &str| text.to_ascii_lowercase().contains("pass");
+    // `url = "https://name:password@host"`, and an inline table or a second setting behind the first.
+    let odd = if setting == "url" { value.contains(['@', '?', '#']) } else { value.contains(['{', '=']) };
+    !sections_of(word).is_empty() && !odd && !may_hold_secret(name) && !may_hold_secret(value)
+}
+
+fn is_header(line: &str) -> bool {
+    let name = line.trim().trim_start_matches('[').trim_end_matches(']');
+    line.trim_start().starts_with('[') && is_bare_key(name)
+}
+
+fn is_bare_key(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}

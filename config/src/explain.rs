@@ -1,0 +1,58 @@
+//! Turns what serde says into what a person can act on.
+
+use crate::keys::{known, nearest, sections_of};
+
+/// How much of an unknown name a message repeats.
+const NAME_LIMIT: usize = 64;
+
+/// The message for an error at a path like `cache.tag_ttl`.
+pub(crate) fn explain(path: &str, message: &str) -> String {
+    if let Some(name) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        let section = path.split('.').next().filter(|section| !known(section).is_empty());
+        return unknown(section.unwrap_or_default(), name);
+    }
+    format!("{path}: {}", wrong_type(message).unwrap_or_else(|| message.into()))
+}
+
+fn unknown(section: &str, name: &str) -> String {
+    let shown: String = name.chars().take(NAME_LIMIT).collect();
+    let (kind, place) = match section {
+        "" => ("section", String::new()),
+        section => ("setting", format!(" in [{section}]")),
+    };
+    format!("unknown {kind} {shown:?}{place}; {}", hint(section, name))
+}
+
+fn hint(section: &str, name: &str) -> String {
+    let candidates = known(section);
+    if let Some(home) = sections_of(name).first() {
+        format!("it belongs to [{home}]")
+    } else if let Some(near) = nearest(name, &candidates) {
+        format!("did you mean \"{near}\"?")
+    } else {
+        format!("known are {}", candidates.join(", "))
+    }
+}
+
+/// Rebuilds "invalid type: string "x", expected y" without the value, which may be a secret that stands
+/// in the wrong place, and without the names of Rust types.
+fn wrong_type(message: &str) -> Option<String> {
+    let (found, expected) = message.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
+    let found = match found.split([' ', '`']).next()? {
+        "string" => "a string",
+        "integer" => "an integer",
+        "floating" => "a fraction",
+        "boolean" => "a boolean",
+        "sequence" => "a list",
+        "map" => "a table",
+        _ => "something else",
+    };
+    let expected = match expected {
+        "i64" => "a whole number",
+        "a sequence" => "a list, as in [\"arm\", \"arm64\"]",
+        "a boolean" => "true or false",
+        "path string" => "a string that holds a path",
+        other => other,
+    };
+    Some(format!("expected {expected}, found {found}"))
+}

@@ -1,0 +1,65 @@
+//! The names of the settings, for hints. A test holds them to the schema.
+
+/// Each section and its settings.
+pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
+    ("server", &["listen", "admin", "max_connections", "header_timeout", "shutdown_grace"]),
+    (
+        "upstream",
+        &[
+            "url",
+            "ca_file",
+            "username",
+            "password",
+            "password_file",
+            "docker_config",
+            "use_docker_config",
+            "connect_timeout",
+            "header_timeout",
+            "idle_body_timeout",
+            "max_in_flight",
+        ],
+    ),
+    ("cache", &["data_dir", "memory", "tag_ttl", "negative_ttl", "stale_if_error"]),
+    ("merge", &["suffixes", "relearn", "complete_index"]),
+    ("log", &["format", "level"]),
+];
+
+/// The settings of a section; the sections themselves under the empty name.
+pub(crate) fn known(section: &str) -> Vec<&'static str> {
+    if section.is_empty() {
+        return SECTIONS.iter().map(|(name, _)| *name).collect();
+    }
+    SECTIONS.iter().filter(|(name, _)| *name == section).flat_map(|(_, keys)| keys.iter().copied()).collect()
+}
+
+/// The sections that have a setting of this name.
+pub(crate) fn sections_of(key: &str) -> Vec<&'static str> {
+    SECTIONS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name).collect()
+}
+
+/// The known name that a misspelt one was most likely meant to be.
+pub(crate) fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    let tolerated = (name.chars().count() / 3).max(1);
+    known
+        .iter()
+        .map(|known| (distance(name, known), *known))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// The Levenshtein distance: how many characters to insert, delete or replace.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,27 @@
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Age, Suffix, suffix};
+
+const SUFFIXES: [&str; 9] =
+    ["arm", "arm64", "arm64v8", "aarch64", "armv7", "arm32v7", "armhf", "amd64", "x86_64"];
+
+/// The section `[merge]`: which tags are taken together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct Merge {
+    /// What may follow a tag and a hyphen: with `arm`, `latest-arm` is a member of `latest`. The order is
+    /// the order of preference where two members hold one platform; an empty list merges nothing.
+    #[serde(deserialize_with = "suffix::deserialize")]
+    pub suffixes: Vec<Suffix>,
+    /// How long what is known about a repository's suffixes is trusted.
+    pub relearn: Age,
+    /// Whether a tag that already is an index of several platforms is completed with those that only its
+    /// suffixed tags have, instead of being passed through.
+    pub complete_index: bool,
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Self { suffixes: SUFFIXES.map(Suffix::known).into(), relearn: Age::secs(60), complete_index: false }
+    }
+}

@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Limit, Secret, Timeout, UpstreamUrl, path};
+
+/// The section `[upstream]`: the registry that stands behind the proxy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub struct Upstream {
+    /// Where the registry is; the one setting without a default.
+    pub url: Option<UpstreamUrl>,
+    /// A PEM file of certificate authorities that are trusted besides those of the system.
+    #[serde(serialize_with = "path::serialize")]
+    pub ca_file: Option<PathBuf>,
+    /// The account at the registry.
+    pub username: Option<String>,
+    /// Its password; `password_file` keeps it out of the configuration.
+    pub password: Option<Secret>,
+    /// A file that holds the password, and nothing else.
+    #[serde(serialize_with = "path::serialize")]
+    pub password_file: Option<PathBuf>,
+    /// A Docker `config.json`, or the directory that holds one. Without it the usual place is searched:
+    /// `$DOCKER_CONFIG`, then `~/.docker`.
+    #[serde(serialize_with = "path::serialize")]
+    pub docker_config: Option<PathBuf>,
+    /// Whether credentials are looked up in the Docker configuration when none are set here.
+    pub use_docker_config: bool,
+    /// How long a connection may take, with its TLS handshake.
+    pub connect_timeout: Timeout,
+    /// How long the registry may take to send the headers of its answer.
+    pub header_timeout: Timeout,
+    /// How long a body may stand still before it is given up.
+    pub idle_body_timeout: Timeout,
+    /// How many manifest and config requests may be under way at once.
+    pub max_in_flight: Limit,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            url: None,
+            ca_file: None,
+            username: None,
+            password: None,
+            password_file: None,
+            docker_config: None,
+            use_docker_config: true,
+            connect_timeout: Timeout::secs(5),
+            header_timeout: Timeout::secs(30),
+            idle_body_timeout: Timeout::secs(60),
+            max_in_flight: Limit::new(256),
+        }
+    }
+}

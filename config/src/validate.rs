@@ -1,0 +1,94 @@
+use crate::value::{MASK, Secret, suffix};
+use crate::{Config, ConfigError, Upstream};
+
+/// What no single setting shows, or what a flag may have set without a check.
+struct Rule {
+    setting: &'static str,
+    flag: &'static str,
+    advice: &'static str,
+    broken: fn(&Config) -> bool,
+}
+
+const RULES: [Rule; 9] = [
+    Rule {
+        setting: "upstream.url",
+        flag: "--upstream",
+        advice: "no registry is set; name it, as in --upstream https://registry.example.com",
+        broken: |config| config.upstream.url.is_none(),
+    },
+    Rule {
+        setting: "upstream.username",
+        flag: "--upstream-username",
+        advice: "the password is missing; set upstream.password_file (--upstream-password-file) as well",
+        broken: |config| config.upstream.username.is_some() && !has_password(&config.upstream),
+    },
+    Rule {
+        setting: "upstream.username",
+        flag: "--upstream-username",
+        advice: "a password is set, but no user name; set it as well",
+        broken: |config| config.upstream.username.is_none() && has_password(&config.upstream),
+    },
+    Rule {
+        setting: "upstream.username",
+        flag: "--upstream-username",
+        advice: "the user name is empty, or has a colon or a control character, which HTTP cannot carry",
+        broken: |config| config.upstream.username.as_deref().is_some_and(is_unfit_username),
+    },
+    Rule {
+        setting: "upstream.password",
+        flag: "ONETAG_UPSTREAM_PASSWORD",
+        advice: "upstream.password_file (--upstream-password-file) is set, too; keep one of them",
+        broken: |config| config.upstream.password.is_some() && config.upstream.password_file.is_some(),
+    },
+    Rule {
+        setting: "upstream.password",
+        flag: "ONETAG_UPSTREAM_PASSWORD",
+        advice: "the password is empty, or the mask of printed settings; write the password itself",
+        broken: |config| config.upstream.password.as_ref().is_some_and(is_unfit_password),
+    },
+    Rule {
+        setting: "server.admin",
+        flag: "--admin",
+        advice: "the address is that of server.listen (--listen); choose another port",
+        broken: |config| config.server.admin == config.server.listen && config.server.admin.port() != 0,
+    },
+    Rule {
+        setting: "cache.stale_if_error",
+        flag: "--stale-if-error",
+        advice: "it is shorter than cache.tag_ttl (--tag-ttl), so it would never be used; raise it, or \
+                 write \"0s\" to switch it off",
+        broken: |config| {
+            let stale = config.cache.stale_if_error;
+            !stale.is_zero() && stale.get() < config.cache.tag_ttl.get()
+        },
+    },
+    Rule {
+        setting: "merge.suffixes",
+        flag: "--suffixes",
+        advice: "a suffix is listed twice, or there are more than 32; shorten the list",
+        broken: |config| suffix::check(&config.merge.suffixes).is_err(),
+    },
+];
+
+impl Config {
+    /// Checks what no single setting shows, once flags and environment have been laid over the file.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match RULES.iter().find(|rule| (rule.broken)(self)) {
+            Some(Rule { setting, flag, advice, .. }) => Err(ConfigError::Setting { setting, flag, advice }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn has_password(upstream: &Upstream) -> bool {
+    upstream.password.is_some() || upstream.password_file.is_some()
+}
+
+// RFC 7617, section 2.
+fn is_unfit_username(name: &str) -> bool {
+    name.is_empty() || name.contains(|c: char| c == ':' || c.is_control())
+}
+
+fn is_unfit_password(password: &Secret) -> bool {
+    matches!(password.expose(), "" | MASK)
+}

@@ -1,0 +1,22 @@
+//! The types of the settings: a value that exists is valid, and reads and prints as one string.
+
+mod filter;
+mod format;
+mod limit;
+pub(crate) mod path;
+mod secret;
+mod size;
+mod span;
+pub(crate) mod suffix;
+pub(crate) mod text;
+mod url;
+
+pub use filter::{FilterError, LogFilter};
+pub use format::{FormatError, LogFormat};
+pub use limit::{Limit, LimitError};
+pub(crate) use secret::MASK;
+pub use secret::Secret;
+pub use size::{Size, SizeError};
+pub use span::{Age, NegativeTtl, Span, SpanError, Timeout};
+pub use suffix::{Suffix, SuffixError};
+pub use url::{Scheme, UpstreamUrl, UrlError};
