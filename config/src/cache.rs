@@ -6,7 +6,7 @@ use crate::value::{Age, NegativeTtl, Size, path};
 
 /// The section `[cache]`: what is kept, where, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table")]
+#[serde(deny_unknown_fields, default)]
 pub struct Cache {
     /// Where merged indexes outlive a restart. Without it everything is held in memory only.
     #[serde(serialize_with = "path::serialize")]

@@ -17,7 +17,8 @@ pub(crate) fn explain(path: &str, message: &str) -> String {
 fn unknown(section: &str, name: &str) -> String {
     let shown: String = name.chars().take(NAME_LIMIT).collect();
     let (kind, place) = match section {
-        "" => ("section", String::new()),
+        "" if sections_of(name).is_empty() => ("section", String::new()),
+        "" => ("setting", " outside of a section".into()),
         section => ("setting", format!(" in [{section}]")),
     };
     format!("unknown {kind} {shown:?}{place}; {}", hint(section, name))
@@ -25,8 +26,9 @@ fn unknown(section: &str, name: &str) -> String {
 
 fn hint(section: &str, name: &str) -> String {
     let candidates = known(section);
-    if let Some(home) = sections_of(name).first() {
-        format!("it belongs to [{home}]")
+    let homes = sections_of(name);
+    if !homes.is_empty() {
+        format!("it belongs to [{}]", homes.join("] or ["))
     } else if let Some(near) = nearest(name, &candidates) {
         format!("did you mean \"{near}\"?")
     } else {
@@ -48,7 +50,7 @@ fn wrong_type(message: &str) -> Option<String> {
         _ => "something else",
     };
     let expected = match expected {
-        "i64" => "a whole number",
+        "i64" => "a number from 1 to 1000000",
         "a sequence" => "a list, as in [\"arm\", \"arm64\"]",
         "a boolean" => "true or false",
         "path string" => "a string that holds a path",

@@ -32,20 +32,26 @@ pub use value::{
 };
 
 use serde::{Deserialize, Serialize};
+use value::table;
 
 /// Every setting, one field per section of the file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table")]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The listeners and what they grant their clients.
+    #[serde(deserialize_with = "table::deserialize")]
     pub server: Server,
     /// The registry that stands behind the proxy.
+    #[serde(deserialize_with = "table::deserialize")]
     pub upstream: Upstream,
     /// What is kept, where, and for how long.
+    #[serde(deserialize_with = "table::deserialize")]
     pub cache: Cache,
     /// Which tags are taken together.
+    #[serde(deserialize_with = "table::deserialize")]
     pub merge: Merge,
     /// What is logged, and in which form.
+    #[serde(deserialize_with = "table::deserialize")]
     pub log: Log,
 }
 

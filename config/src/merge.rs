@@ -7,7 +7,7 @@ const SUFFIXES: [&str; 9] =
 
 /// The section `[merge]`: which tags are taken together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table")]
+#[serde(deny_unknown_fields, default)]
 pub struct Merge {
     /// What may follow a tag and a hyphen: with `arm`, `latest-arm` is a member of `latest`. The order is
     /// the order of preference where two members hold one platform; an empty list merges nothing.

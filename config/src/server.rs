@@ -6,7 +6,7 @@ use crate::value::{Age, Limit, Timeout, text};
 
 /// The section `[server]`: the listeners and what they grant their clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table")]
+#[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Where clients pull. Port 0 takes any free port.
     #[serde(deserialize_with = "text::deserialize")]

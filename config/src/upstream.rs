@@ -6,7 +6,7 @@ use crate::value::{Limit, Secret, Timeout, UpstreamUrl, path};
 
 /// The section `[upstream]`: the registry that stands behind the proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table")]
+#[serde(deny_unknown_fields, default)]
 pub struct Upstream {
     /// Where the registry is; the one setting without a default.
     pub url: Option<UpstreamUrl>,

@@ -8,6 +8,7 @@ mod secret;
 mod size;
 mod span;
 pub(crate) mod suffix;
+pub(crate) mod table;
 pub(crate) mod text;
 mod url;
 

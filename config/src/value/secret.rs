@@ -46,6 +46,6 @@ impl<'de> Deserialize<'de> for Secret {
         // The original error is dropped because it repeats the value.
         String::deserialize(deserializer)
             .map(Self)
-            .map_err(|_| D::Error::custom("the secret is not a string"))
+            .map_err(|_| D::Error::custom("must be a string in quotes"))
     }
 }

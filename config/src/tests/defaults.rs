@@ -1,0 +1,63 @@
+//! The defaults are promises of the documentation, so they are spelt out here a second time.
+
+use std::time::Duration;
+
+use super::{parse, valid};
+use crate::{Config, LogFormat, Suffix};
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let Config { server, upstream, cache, merge, log } = Config::default();
+    assert_eq!(server.listen.to_string(), "127.0.0.1:5080");
+    assert_eq!(server.admin.to_string(), "127.0.0.1:5081");
+    assert_eq!(server.max_connections.get(), 10_000);
+    assert_eq!(server.header_timeout.get(), Duration::from_secs(10));
+    assert_eq!(server.shutdown_grace.get(), Duration::from_secs(30));
+    assert_eq!(upstream.url, None);
+    assert!(upstream.use_docker_config);
+    assert_eq!(upstream.connect_timeout.get(), Duration::from_secs(5));
+    assert_eq!(upstream.header_timeout.get(), Duration::from_secs(30));
+    assert_eq!(upstream.idle_body_timeout.get(), Duration::from_mins(1));
+    assert_eq!(upstream.max_in_flight.get(), 256);
+    assert_eq!(cache.memory.bytes(), 256 * 1024 * 1024);
+    assert_eq!(cache.tag_ttl.get(), Duration::from_mins(1));
+    assert_eq!(cache.negative_ttl.get(), Duration::from_secs(5));
+    assert_eq!(cache.stale_if_error.get(), Duration::from_hours(7 * 24));
+    assert_eq!(merge.relearn.get(), Duration::from_mins(1));
+    assert!(!merge.complete_index);
+    assert_eq!(log.format, LogFormat::Auto);
+    assert_eq!(log.level.as_str(), "info");
+}
+
+#[test]
+fn the_default_suffixes_keep_the_rules_of_a_list_that_is_read() {
+    for suffix in Config::default().merge.suffixes {
+        assert_eq!(suffix.as_str().parse::<Suffix>().unwrap(), suffix);
+    }
+    assert!(valid().validate().is_ok());
+}
+
+#[test]
+fn printed_settings_read_back_as_the_same() {
+    for text in [
+        "",
+        "[upstream]\nurl = \"http://localhost:5000/a/b\"\nusername = \"ü\\\"\"\npassword_file = \"/p\"",
+        "[cache]\nmemory = \"1500000 B\"\ntag_ttl = \"1h 30m 1ms\"\nstale_if_error = \"90d\"\ndata_dir = \"d\"",
+        "[merge]\nsuffixes = []\ncomplete_index = true\n[log]\nformat = \"json\"\nlevel = \"info,onetag=debug\"",
+    ] {
+        let config = parse(text).unwrap();
+        assert_eq!(parse(&config.print()).unwrap(), config, "{}", config.print());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_not_utf8_does_not_keep_the_rest_from_printing() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let mut config = valid();
+    config.cache.data_dir = Some(std::ffi::OsString::from_vec(b"/srv/\xFF".to_vec()).into());
+    let printed = config.print();
+    assert!(printed.contains("data_dir = \"/srv/\u{fffd}\""), "{printed}");
+    assert!(parse(&printed).is_ok(), "{printed}");
+}
