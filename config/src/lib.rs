@@ -28,7 +28,7 @@ pub use merge::Merge;
 pub use server::Server;
 pub use upstream::Upstream;
 pub use value::{
-    Age, Limit, LogFilter, LogFormat, NegativeTtl, Secret, Size, Span, Suffix, Timeout, UpstreamUrl,
+    Age, Limit, LogFilter, LogFormat, NegativeTtl, Scheme, Secret, Size, Span, Suffix, Timeout, UpstreamUrl,
 };
 
 use serde::{Deserialize, Serialize};

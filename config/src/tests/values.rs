@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use crate::value::{Scheme, SpanError, UrlError};
-use crate::{Age, LogFilter, LogFormat, NegativeTtl, Size, Suffix, Timeout, UpstreamUrl};
+use crate::value::{SpanError, UrlError};
+use crate::{Age, LogFilter, LogFormat, NegativeTtl, Scheme, Size, Suffix, Timeout, UpstreamUrl};
 
 #[test]
 fn durations_read_as_people_write_them() {
