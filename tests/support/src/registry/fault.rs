@@ -1,0 +1,224 @@
+//! Faults: which requests go wrong, and how.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Method;
+
+use super::journal::Kind;
+
+/// Which requests a fault is for; every condition must hold.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Match {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug)]
+enum Condition {
+    Method(Method),
+    Kind(Kind),
+    Path(String),
+    PathEnd(String),
+    PathPart(String),
+}
+
+/// What goes wrong.
+///
+/// Faults of the body change nothing about an answer to HEAD but its headers. Faults that alter the registry's
+/// own answer leave a challenge (401) alone and are then not used up by it.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The answer comes later.
+    Delay(Duration),
+    /// No answer ever comes; the connection stays open.
+    StallHeaders,
+    /// The headers and so many bytes of the body come, then nothing more; the connection stays open.
+    StallBody {
+        /// Bytes of the body before the stall.
+        after: usize,
+    },
+    /// The headers (with the full length) and so many bytes of the body come, then the connection closes.
+    Cut {
+        /// Bytes of the body before the end.
+        after: usize,
+    },
+    /// The body comes in small pieces with a pause before each.
+    Drip {
+        /// Bytes of one piece.
+        bytes: usize,
+        /// The pause before each piece.
+        every: Duration,
+    },
+    /// The connection is reset (RST) without an answer.
+    Reset,
+    /// These bytes come in the place of an HTTP answer, then the connection closes.
+    Garbage(Vec<u8>),
+    /// This answer comes in the place of the registry's.
+    Status {
+        /// The status code.
+        code: u16,
+        /// Its headers; `Content-Length` is added.
+        headers: Vec<(String, String)>,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// `Docker-Content-Digest` says this, or is missing.
+    DigestHeader(Option<String>),
+    /// `Content-Type` says this, or is missing.
+    ContentType(Option<String>),
+    /// 200 with these bytes; the other headers are the registry's.
+    Body(Vec<u8>),
+    /// The body comes in chunks, its length is not announced.
+    NoContentLength,
+    /// After the body more and more bytes come, without end and without an announced length.
+    Endless,
+    /// A redirect.
+    Redirect {
+        /// The `Location`.
+        to: String,
+        /// The status code.
+        code: u16,
+    },
+}
+
+/// Names a fault that was set, for [`super::Registry::heal_one`] and [`super::Registry::hits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultId(usize);
+
+/// The faults that are set, in the order they were.
+#[derive(Default)]
+pub(super) struct Script {
+    rules: Mutex<Vec<Rule>>,
+}
+
+struct Rule {
+    matching: Match,
+    fault: Fault,
+    remaining: Option<usize>,
+    hits: usize,
+    healed: bool,
+}
+
+impl Match {
+    /// Every request.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// A manifest of a repository, by tag or digest.
+    pub fn manifest(repository: &str, reference: &str) -> Self {
+        Self::all().path(&format!("/v2/{repository}/manifests/{reference}"))
+    }
+
+    /// A blob by its digest, in any repository.
+    pub fn blob(digest: &str) -> Self {
+        Self::all().with(Condition::PathEnd(format!("/{digest}"))).kind(Kind::Blob)
+    }
+
+    /// The tag list of a repository.
+    pub fn tags(repository: &str) -> Self {
+        Self::all().path(&format!("/v2/{repository}/tags/list"))
+    }
+
+    /// Requests to the token server.
+    pub fn token() -> Self {
+        Self::all().kind(Kind::Token)
+    }
+
+    /// Only this method.
+    pub fn method(self, method: &str) -> Self {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        self.with(Condition::Method(method))
+    }
+
+    /// Only this kind of request.
+    pub fn kind(self, kind: Kind) -> Self {
+        self.with(Condition::Kind(kind))
+    }
+
+    /// Only this path.
+    pub fn path(self, path: &str) -> Self {
+        self.with(Condition::Path(path.to_owned()))
+    }
+
+    /// Only paths that contain this.
+    pub fn path_contains(self, part: &str) -> Self {
+        self.with(Condition::PathPart(part.to_owned()))
+    }
+
+    fn with(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    fn holds(&self, method: &Method, path: &str, kind: Kind) -> bool {
+        self.conditions.iter().all(|condition| match condition {
+            Condition::Method(wanted) => wanted == method,
+            Condition::Kind(wanted) => *wanted == kind,
+            Condition::Path(wanted) => wanted == path,
+            Condition::PathEnd(end) => path.ends_with(end),
+            Condition::PathPart(part) => path.contains(part),
+        })
+    }
+}
+
+impl Fault {
+    /// A status without headers or a body.
+    pub fn status(code: u16) -> Self {
+        Self::Status { code, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// Whether the registry is asked at all before this fault strikes.
+    pub(super) fn alters_the_answer(&self) -> bool {
+        !matches!(
+            self,
+            Self::Delay(_)
+                | Self::StallHeaders
+                | Self::Reset
+                | Self::Garbage(_)
+                | Self::Status { .. }
+                | Self::Redirect { .. }
+        )
+    }
+}
+
+impl Script {
+    pub(super) fn add(&self, remaining: Option<usize>, matching: Match, fault: Fault) -> FaultId {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.push(Rule { matching, fault, remaining, hits: 0, healed: false });
+        FaultId(rules.len() - 1)
+    }
+
+    /// The first fault set that is for this request and not used up; it counts as used.
+    pub(super) fn claim(&self, method: &Method, path: &str, kind: Kind) -> Option<(FaultId, Fault)> {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, rule) = rules.iter_mut().enumerate().find(|(_, rule)| {
+            !rule.healed && rule.remaining != Some(0) && rule.matching.holds(method, path, kind)
+        })?;
+        rule.remaining = rule.remaining.map(|left| left - 1);
+        rule.hits += 1;
+        Some((FaultId(number), rule.fault.clone()))
+    }
+
+    /// Takes a claim back that did not come to bear.
+    pub(super) fn give_back(&self, FaultId(number): FaultId) {
+        let rule = &mut self.rules.lock().unwrap_or_else(PoisonError::into_inner)[number];
+        rule.remaining = rule.remaining.map(|left| left + 1);
+        rule.hits -= 1;
+    }
+
+    pub(super) fn heal(&self, FaultId(number): FaultId) {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)[number].healed = true;
+    }
+
+    pub(super) fn heal_all(&self) {
+        for rule in self.rules.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            rule.healed = true;
+        }
+    }
+
+    pub(super) fn hits(&self, FaultId(number): FaultId) -> usize {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)[number].hits
+    }
+}
