@@ -1,5 +1,6 @@
 //! The floor plan, enforced. What the rules are stands in `rules.rs`; here they meet the real sources.
 
+mod dependencies;
 mod planted;
 mod rules;
 mod source;

@@ -115,6 +115,7 @@ fn more_than_a_door_is_found() {
     assert_eq!(door("mod a;\npub struct B { c: u8 }\npub fn d() {}"), ["pub struct ...", "pub fn ..."]);
     assert_eq!(door("const A: u8 = 1;\nimpl A for B {}\nmod c;"), ["const A ...", "impl A ..."]);
     assert!(found(rules::is_a_door, "merge/index.rs", "struct A;").is_empty());
+    assert!(found(rules::is_a_door, "merge/tests/mod.rs", "fn helper() {}").is_empty());
 }
 
 #[test]
