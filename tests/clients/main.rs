@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Real container clients pull through onetag from a real registry.
+//!
+//! Each test starts its own registry, its own onetag and, where the client needs one, its own daemon,
+//! all on free ports and in a temporary directory. A client that is not installed skips its tests
+//! visibly, and fails them where the environment has `CI` set.
+
+mod buildah;
+mod containerd;
+mod docker;
+mod podman;
+mod skopeo;
+mod support;

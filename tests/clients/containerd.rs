@@ -1,0 +1,154 @@
+//! containerd: a daemon of its own for each test, driven by `ctr`.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, run};
+
+/// The Kubernetes plugin would look for networks and runtimes of the machine.
+const CONFIG: &str = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
+
+/// A registry that does not exist: only a mirror can answer for it.
+const ELSEWHERE: &str = "registry.invalid";
+
+/// A containerd with its own directories.
+struct Containerd {
+    _daemon: Daemon,
+    scratch: Scratch,
+}
+
+impl Containerd {
+    fn start() -> Self {
+        let scratch = Scratch::new();
+        let mut args = vec!["--config".to_owned(), scratch.write("config.toml", CONFIG)];
+        for (flag, name) in [("--root", "root"), ("--state", "state"), ("--address", "sock")] {
+            args.extend([flag.to_owned(), scratch.arg(name)]);
+        }
+        let ready = || command(&scratch).arg("version").output().is_ok_and(|output| output.status.success());
+        let daemon = Daemon::start("containerd", &args, &scratch.path("log"), ready);
+        Self { _daemon: daemon, scratch }
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        run(&mut command(&self.scratch), args)
+    }
+
+    fn pull(&self, reference: &str) {
+        self.run(&["images", "pull", "--plain-http", reference]);
+    }
+
+    fn pull_for(&self, architecture: &str, reference: &str) {
+        let platform = format!("linux/{architecture}");
+        self.run(&["images", "pull", "--plain-http", "--platform", &platform, reference]);
+    }
+
+    fn pull_through_mirrors(&self, architecture: &str, reference: &str) {
+        let platform = format!("linux/{architecture}");
+        let hosts = self.scratch.arg("hosts");
+        self.run(&["images", "pull", "--hosts-dir", &hosts, "--platform", &platform, reference]);
+    }
+
+    /// Makes `address` the mirror of [`ELSEWHERE`].
+    fn mirror(&self, address: &str) {
+        let hosts = format!("[host.\"http://{address}\"]\n  capabilities = [\"pull\", \"resolve\"]\n");
+        self.scratch.write(&format!("hosts/{ELSEWHERE}/hosts.toml"), &hosts);
+    }
+
+    /// The digest that an image name stands for.
+    fn target(&self, reference: &str) -> String {
+        let list = self.run(&["images", "list", &format!("name=={reference}")]);
+        let digest = list.split_whitespace().find(|word| word.starts_with("sha256:"));
+        digest.expect("the image is listed").to_owned()
+    }
+
+    /// Stored content as JSON; only what was pulled is there.
+    fn content(&self, digest: &str) -> Value {
+        serde_json::from_str(&self.run(&["content", "get", digest])).expect("the content is JSON")
+    }
+
+    /// The architecture in the config of a pulled manifest.
+    fn architecture(&self, manifest: &str) -> String {
+        let manifest = self.content(manifest);
+        let config = self.content(manifest["config"]["digest"].as_str().expect("a manifest has a config"));
+        config["architecture"].as_str().expect("a config names its architecture").to_owned()
+    }
+
+    /// The content of `/arch` in the unpacked image.
+    fn arch_file(&self, architecture: &str, reference: &str) -> String {
+        let mount = self.scratch.arg("mount");
+        std::fs::create_dir_all(&mount).expect("the mount point is created");
+        let platform = format!("linux/{architecture}");
+        self.run(&["images", "mount", "--platform", &platform, reference, &mount]);
+        let content = std::fs::read_to_string(self.scratch.path("mount/arch"));
+        self.run(&["images", "unmount", "--rm", &mount]);
+        content.expect("the image has the file")
+    }
+
+    #[track_caller]
+    fn assert_holds(&self, site: &Site, architecture: &str, reference: &str) {
+        assert_eq!(self.target(reference), site.digest());
+        assert_eq!(self.architecture(&site.child(architecture)), architecture);
+        assert_eq!(self.arch_file(architecture, reference), architecture);
+    }
+}
+
+fn command(scratch: &Scratch) -> Command {
+    let mut command = client("ctr");
+    command.env("CONTAINERD_ADDRESS", scratch.arg("sock"));
+    // `ctr images mount` knows no snapshotter but the default one: nothing else may choose another.
+    command.env_remove("CONTAINERD_SNAPSHOTTER").env_remove("CONTAINERD_NAMESPACE");
+    command
+}
+
+fn set_up(form: Form) -> Option<(Site, Containerd)> {
+    if !available(&["containerd", "ctr", "setpriv"]) {
+        return None;
+    }
+    Some((Site::start(form)?, Containerd::start()))
+}
+
+#[test]
+fn a_plain_containerd_pull_gets_the_image_of_the_host() {
+    let Some((site, containerd)) = set_up(Form::Docker) else { return };
+    containerd.pull(&site.reference());
+    containerd.assert_holds(&site, HOST, &site.reference());
+}
+
+#[test]
+fn a_containerd_pull_gets_the_platform_that_it_names() {
+    let Some((site, containerd)) = set_up(Form::Oci) else { return };
+    for architecture in ARCHITECTURES {
+        containerd.pull_for(architecture, &site.reference());
+        containerd.assert_holds(&site, architecture, &site.reference());
+    }
+}
+
+#[test]
+fn a_containerd_pull_by_the_merged_digest_gets_either_platform() {
+    let Some((site, containerd)) = set_up(Form::Docker) else { return };
+    for architecture in ARCHITECTURES {
+        containerd.pull_for(architecture, &site.reference_by_digest());
+        containerd.assert_holds(&site, architecture, &site.reference_by_digest());
+    }
+}
+
+#[test]
+fn containerd_pulls_either_platform_of_tags_that_buildx_pushed() {
+    let Some((site, containerd)) = set_up(Form::Buildx) else { return };
+    for architecture in ARCHITECTURES {
+        containerd.pull_for(architecture, &site.reference());
+        containerd.assert_holds(&site, architecture, &site.reference());
+    }
+}
+
+#[test]
+fn containerd_pulls_through_onetag_as_the_mirror_of_another_registry() {
+    let Some((site, containerd)) = set_up(Form::Docker) else { return };
+    containerd.mirror(&site.address());
+    let reference = site.reference_in(ELSEWHERE);
+    for architecture in ARCHITECTURES {
+        containerd.pull_through_mirrors(architecture, &reference);
+        containerd.assert_holds(&site, architecture, &reference);
+    }
+}

@@ -1,0 +1,208 @@
+//! Docker: a daemon of its own for each test, driven by its command line.
+
+use std::path::Path;
+use std::process::Command;
+
+use testkit::image::hello;
+
+use crate::support::{
+    ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, has_buildkit, run,
+};
+
+/// A Docker daemon with its own directories and its own containerd, and its client.
+struct Docker {
+    _daemon: Daemon,
+    scratch: Scratch,
+}
+
+impl Docker {
+    fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with `more` arguments for the daemon.
+    fn start_with(more: &[String]) -> Self {
+        let scratch = Scratch::new();
+        let args = [&daemon_args(&scratch), more].concat();
+        let ready = || command(&scratch).arg("version").output().is_ok_and(|output| output.status.success());
+        let daemon = Daemon::start("dockerd", &args, &scratch.path("log"), ready);
+        Self { _daemon: daemon, scratch }
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        run(&mut command(&self.scratch), args)
+    }
+
+    fn pull(&self, reference: &str) {
+        self.run(&["pull", reference]);
+    }
+
+    fn pull_for(&self, architecture: &str, reference: &str) {
+        self.run(&["pull", "--platform", &format!("linux/{architecture}"), reference]);
+    }
+
+    fn inspect(&self, reference: &str, field: &str) -> String {
+        self.run(&["image", "inspect", "--format", &format!("{{{{{field}}}}}"), reference])
+    }
+
+    /// Builds an image for `architecture` on top of `base`; returns its tag.
+    fn build(&self, buildkit: &str, architecture: &str, base: &str) -> String {
+        let tag = format!("built-{architecture}");
+        let context = self.scratch.build_context(&tag, base);
+        let platform = format!("linux/{architecture}");
+        let mut docker = command(&self.scratch);
+        docker.env("DOCKER_BUILDKIT", buildkit);
+        run(&mut docker, &["build", "--pull", "--platform", &platform, "--tag", &tag, &context]);
+        tag
+    }
+
+    /// The content of a file in the image, through a container that is never started.
+    fn read(&self, reference: &str, file: &str) -> String {
+        let container = self.run(&["create", "--network", "none", reference, "command"]);
+        let copy = self.scratch.arg("copy");
+        self.run(&["cp", &format!("{container}:{file}"), &copy]);
+        self.run(&["rm", &container]);
+        std::fs::read_to_string(copy).expect("docker copied the file")
+    }
+
+    /// Frees the reference: a digest stays with the platform that it was first pulled for.
+    fn remove(&self, reference: &str) {
+        self.run(&["image", "rm", reference]);
+    }
+
+    #[track_caller]
+    fn assert_holds(&self, reference: &str, architecture: &str) {
+        assert_eq!(self.inspect(reference, ".Architecture"), architecture);
+        assert_eq!(self.read(reference, "/arch"), architecture);
+    }
+}
+
+/// No bridge and no firewall rules: nothing outside the daemon's own directories is touched. The vfs
+/// driver works on every file system, also where these tests run in a container themselves.
+fn daemon_args(scratch: &Scratch) -> Vec<String> {
+    let mut args = ["--bridge=none", "--iptables=false", "--storage-driver=vfs"].map(str::to_owned).to_vec();
+    args.extend(["--insecure-registry", "127.0.0.0/8"].map(str::to_owned));
+    // Not the machine's own configuration.
+    args.extend(["--config-file".to_owned(), scratch.write("daemon.json", "{}")]);
+    args.extend(["--data-root".to_owned(), scratch.arg("root")]);
+    args.extend(["--exec-root".to_owned(), scratch.arg("exec")]);
+    args.extend(["--pidfile".to_owned(), scratch.arg("pid")]);
+    args.extend(["--host".to_owned(), socket(scratch)]);
+    args
+}
+
+fn socket(scratch: &Scratch) -> String {
+    format!("unix://{}", scratch.arg("sock"))
+}
+
+fn command(scratch: &Scratch) -> Command {
+    let mut command = client(program());
+    command.env("DOCKER_HOST", socket(scratch)).env("DOCKER_CONFIG", scratch.arg("client"));
+    command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_DEFAULT_PLATFORM").env("DOCKER_BUILDKIT", "0");
+    command
+}
+
+/// The distribution's client where there is one: it comes with its dockerd and with BuildKit, while
+/// another one earlier in the PATH may need a plugin for that.
+fn program() -> &'static str {
+    if Path::new("/usr/bin/docker").exists() { "/usr/bin/docker" } else { "docker" }
+}
+
+fn docker_is_available() -> bool {
+    available(&["dockerd", "docker", "setpriv"])
+}
+
+fn set_up(form: Form) -> Option<(Site, Docker)> {
+    if !docker_is_available() {
+        return None;
+    }
+    Some((Site::start(form)?, Docker::start()))
+}
+
+#[test]
+fn a_plain_docker_pull_gets_the_image_of_the_host() {
+    let Some((site, docker)) = set_up(Form::Docker) else { return };
+    docker.pull(&site.reference());
+    docker.assert_holds(&site.reference(), HOST);
+    let digests = docker.inspect(&site.reference(), ".RepoDigests");
+    assert_eq!(digests, format!("[{}]", site.reference_by_digest()));
+}
+
+#[test]
+fn a_docker_pull_gets_the_platform_that_it_names() {
+    let Some((site, docker)) = set_up(Form::Docker) else { return };
+    for architecture in ARCHITECTURES {
+        docker.pull_for(architecture, &site.reference());
+        docker.assert_holds(&site.reference(), architecture);
+    }
+}
+
+#[test]
+fn a_docker_pull_by_the_merged_digest_gets_either_platform() {
+    let Some((site, docker)) = set_up(Form::Oci) else { return };
+    for architecture in ARCHITECTURES {
+        docker.pull_for(architecture, &site.reference_by_digest());
+        docker.assert_holds(&site.reference_by_digest(), architecture);
+        docker.remove(&site.reference_by_digest());
+    }
+}
+
+#[test]
+fn docker_pulls_either_platform_of_tags_that_buildx_pushed() {
+    let Some((site, docker)) = set_up(Form::Buildx) else { return };
+    for architecture in ARCHITECTURES {
+        docker.pull_for(architecture, &site.reference());
+        docker.assert_holds(&site.reference(), architecture);
+    }
+}
+
+#[test]
+fn docker_pulls_through_onetag_as_the_mirror_of_docker_hub() {
+    if !docker_is_available() {
+        return;
+    }
+    let Some(site) = Site::start(Form::Docker) else { return };
+    let docker = Docker::start_with(&[format!("--registry-mirror=http://{}", site.address())]);
+    let reference = site.reference_in("docker.io");
+    for architecture in ARCHITECTURES {
+        docker.pull_for(architecture, &reference);
+        docker.assert_holds(&reference, architecture);
+    }
+}
+
+#[test]
+fn the_classic_docker_builder_builds_for_either_platform_from_the_merged_tag() {
+    let Some((site, docker)) = set_up(Form::Docker) else { return };
+    assert_builds(&site, &docker, "0");
+}
+
+#[test]
+fn buildkit_builds_for_either_platform_from_the_merged_tag() {
+    if !has_buildkit(program()) {
+        return;
+    }
+    let Some((site, docker)) = set_up(Form::Docker) else { return };
+    assert_builds(&site, &docker, "1");
+}
+
+#[track_caller]
+fn assert_builds(site: &Site, docker: &Docker, buildkit: &str) {
+    for architecture in ARCHITECTURES {
+        let tag = docker.build(buildkit, architecture, &site.reference());
+        docker.assert_holds(&tag, architecture);
+        assert_eq!(docker.inspect(&tag, ".Config.Labels.built"), "yes");
+        assert_eq!(docker.read(&tag, "/added"), "added\n");
+    }
+}
+
+#[test]
+fn a_container_runs_from_the_merged_tag() {
+    if !docker_is_available() {
+        return;
+    }
+    let images = ARCHITECTURES.map(|architecture| hello(&format!("linux/{architecture}")));
+    let Some(site) = Site::holding(Form::Docker, images) else { return };
+    let docker = Docker::start();
+    let greeting = docker.run(&["run", "--rm", "--network", "none", &site.reference()]);
+    assert_eq!(greeting, format!("hello from linux/{HOST}"));
+}

@@ -1,0 +1,134 @@
+//! podman: no daemon, but a storage of its own for each test.
+
+use std::process::Command;
+
+use crate::support::{ARCHITECTURES, Form, HOST, Scratch, Site, available, client, run};
+
+/// A registry that does not exist: only a mirror can answer for it.
+const ELSEWHERE: &str = "registry.invalid";
+
+/// podman with its own storage.
+struct Podman {
+    scratch: Scratch,
+}
+
+impl Podman {
+    fn run(&self, args: &[&str]) -> String {
+        run(&mut self.command(), args)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = client("podman");
+        for (flag, name) in [("--root", "root"), ("--runroot", "run"), ("--tmpdir", "tmp")] {
+            command.args([flag, &self.scratch.arg(name)]);
+        }
+        command.args(["--storage-driver", "vfs", "--events-backend", "none"]);
+        let registries = self.scratch.arg("registries.conf");
+        command.env("CONTAINERS_REGISTRIES_CONF", registries);
+        command
+    }
+
+    fn pull(&self, reference: &str) {
+        self.run(&["pull", "--tls-verify=false", reference]);
+    }
+
+    fn pull_for(&self, architecture: &str, reference: &str) {
+        let platform = format!("linux/{architecture}");
+        self.run(&["pull", "--tls-verify=false", "--platform", &platform, reference]);
+    }
+
+    fn pull_arch(&self, architecture: &str, reference: &str) {
+        self.run(&["pull", "--tls-verify=false", "--arch", architecture, reference]);
+    }
+
+    /// Makes `address` the mirror of [`ELSEWHERE`].
+    fn mirror(&self, address: &str) {
+        let registry = format!("[[registry]]\nlocation = \"{ELSEWHERE}\"\n");
+        let mirror = format!("[[registry.mirror]]\nlocation = \"{address}\"\ninsecure = true\n");
+        self.scratch.write("registries.conf", &(registry + &mirror));
+    }
+
+    fn inspect(&self, reference: &str, field: &str) -> String {
+        self.run(&["image", "inspect", "--format", &format!("{{{{{field}}}}}"), reference])
+    }
+
+    /// The content of `/arch` in the image.
+    fn arch_file(&self, reference: &str) -> String {
+        let mount = self.run(&["image", "mount", reference]);
+        let content = std::fs::read_to_string(format!("{mount}/arch"));
+        self.run(&["image", "unmount", reference]);
+        content.expect("the image has the file")
+    }
+
+    #[track_caller]
+    fn assert_holds(&self, reference: &str, architecture: &str) {
+        assert_eq!(self.inspect(reference, ".Architecture"), architecture);
+        assert_eq!(self.arch_file(reference), architecture);
+    }
+}
+
+fn set_up(form: Form) -> Option<(Site, Podman)> {
+    if !available(&["podman"]) {
+        return None;
+    }
+    let site = Site::start(form)?;
+    let podman = Podman { scratch: Scratch::new() };
+    // Not the machine's own aliases and mirrors.
+    podman.scratch.write("registries.conf", "");
+    Some((site, podman))
+}
+
+#[test]
+fn a_plain_podman_pull_gets_the_image_of_the_host() {
+    let Some((site, podman)) = set_up(Form::Docker) else { return };
+    podman.pull(&site.reference());
+    podman.assert_holds(&site.reference(), HOST);
+    assert_eq!(podman.inspect(&site.reference(), ".Digest"), site.digest());
+}
+
+#[test]
+fn a_podman_pull_gets_the_platform_that_it_names() {
+    let Some((site, podman)) = set_up(Form::Docker) else { return };
+    for architecture in ARCHITECTURES {
+        podman.pull_for(architecture, &site.reference());
+        podman.assert_holds(&site.reference(), architecture);
+    }
+}
+
+#[test]
+fn a_podman_pull_gets_the_architecture_that_it_names() {
+    let Some((site, podman)) = set_up(Form::Oci) else { return };
+    for architecture in ARCHITECTURES {
+        podman.pull_arch(architecture, &site.reference());
+        podman.assert_holds(&site.reference(), architecture);
+    }
+}
+
+#[test]
+fn a_podman_pull_by_the_merged_digest_gets_either_platform() {
+    let Some((site, podman)) = set_up(Form::Docker) else { return };
+    for architecture in ARCHITECTURES {
+        podman.pull_for(architecture, &site.reference_by_digest());
+        podman.assert_holds(&site.reference_by_digest(), architecture);
+    }
+}
+
+#[test]
+fn podman_pulls_either_platform_of_tags_that_buildx_pushed() {
+    let Some((site, podman)) = set_up(Form::Buildx) else { return };
+    for architecture in ARCHITECTURES {
+        podman.pull_for(architecture, &site.reference());
+        podman.assert_holds(&site.reference(), architecture);
+    }
+}
+
+#[test]
+fn podman_pulls_through_onetag_as_the_mirror_of_another_registry() {
+    let Some((site, podman)) = set_up(Form::Oci) else { return };
+    podman.mirror(&site.address());
+    let reference = site.reference_in(ELSEWHERE);
+    for architecture in ARCHITECTURES {
+        podman.pull_arch(architecture, &reference);
+        podman.assert_holds(&reference, architecture);
+    }
+}
