@@ -1,1 +1,42 @@
-//! The registry behind onetag.
+//! The registry behind onetag: requests with credentials, bounded in time and size.
+
+mod ask;
+mod attempt;
+mod auth;
+mod body;
+mod cause;
+mod challenge;
+mod client;
+mod connection;
+mod connector;
+mod content_range;
+mod credential;
+mod credentials;
+mod destination;
+mod detail;
+mod docker;
+mod error;
+mod gather;
+mod headers;
+mod kind;
+mod manifest;
+mod redirect;
+mod retry;
+mod setup;
+mod stream;
+mod token;
+mod token_fetch;
+mod transport;
+mod verdict;
+mod watch;
+
+pub use body::UpstreamBody;
+pub use cause::Cause;
+pub use client::{BlobRange, Upstream};
+pub use credentials::Credentials;
+pub use destination::Refused;
+pub use detail::Detail;
+pub use error::{Asked, Fault, UpstreamError};
+pub use kind::{Denied, ErrorKind, Phase, Wrong};
+pub use manifest::Manifest;
+pub use setup::SetupError;

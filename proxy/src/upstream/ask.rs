@@ -1,0 +1,85 @@
+//! A question to the upstream, in all that its attempts have in common.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+
+use crate::telemetry::UpstreamKind;
+
+use super::auth::Proof;
+use super::error::{Asked, UpstreamError};
+use super::kind::ErrorKind;
+use super::token::Scope;
+
+const AGENT: &str = concat!("onetag/", env!("CARGO_PKG_VERSION"));
+
+/// What is asked for. The method is GET or HEAD: every question may be repeated and redirected.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) kind: UpstreamKind,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    /// The repository that credentials are to be shown for; without it, none are.
+    pub(super) scope: Option<Scope>,
+    headers: HeaderMap,
+}
+
+impl Ask {
+    pub(super) fn new(kind: UpstreamKind, method: Method, uri: Uri, scope: Option<Scope>) -> Self {
+        let headers = HeaderMap::from_iter([
+            (USER_AGENT, HeaderValue::from_static(AGENT)),
+            // Digests are those of the content as it is.
+            (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+        ]);
+        Self { kind, method, uri, scope, headers }
+    }
+
+    /// The same question with one more header.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The same question without a header.
+    pub(super) fn without(mut self, name: HeaderName) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    /// The same question for certain media types.
+    pub(super) fn accepting(self, types: &'static str) -> Self {
+        self.with(ACCEPT, HeaderValue::from_static(types))
+    }
+
+    /// The value of a header of the question.
+    pub(super) fn header(&self, name: HeaderName) -> Option<&HeaderValue> {
+        self.headers.get(name)
+    }
+
+    /// The request to `uri`, which is the question's own or one that it was redirected to.
+    pub(super) fn request(&self, uri: &Uri, proof: Option<&Proof>) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::default());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri.clone();
+        request.headers_mut().clone_from(&self.headers);
+        if let Some(proof) = proof {
+            request.headers_mut().insert(AUTHORIZATION, proof.header().clone());
+        }
+        request
+    }
+
+    /// How errors name the question.
+    pub(super) fn asked(&self) -> Asked {
+        Asked::new(self.method.clone(), &self.uri)
+    }
+
+    /// A failure at `uri`.
+    pub(super) fn failed(&self, uri: &Uri, kind: ErrorKind) -> UpstreamError {
+        if *uri == self.uri {
+            UpstreamError::new(self.asked(), kind)
+        } else {
+            UpstreamError::redirected(self.asked(), Asked::new(self.method.clone(), uri), kind)
+        }
+    }
+}

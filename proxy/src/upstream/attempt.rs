@@ -1,0 +1,93 @@
+//! One attempt at a question: the challenge answered, redirects followed.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use crate::telemetry::Metrics;
+
+use super::ask::Ask;
+use super::auth::{Auth, Proof};
+use super::destination::{Destinations, Refused};
+use super::error::UpstreamError;
+use super::kind::ErrorKind;
+use super::redirect::{self, MAX_HOPS};
+use super::transport::Transport;
+use super::verdict;
+
+/// All that an attempt needs.
+pub(super) struct Attempts {
+    pub(super) transport: Transport,
+    pub(super) auth: Auth,
+    pub(super) destinations: Arc<Destinations>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What the last host on the way answered; any status.
+pub(super) struct Answer {
+    pub(super) uri: Uri,
+    pub(super) response: Response<Incoming>,
+}
+
+impl Attempts {
+    /// Asks once.
+    ///
+    /// Authorization goes to the upstream's own origin only; a 401 from there is answered once.
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, UpstreamError> {
+        let mut proof = self.ahead(ask).await?;
+        let mut uri = ask.uri.clone();
+        let (mut challenged, mut hops) = (false, 0);
+        loop {
+            let own = self.destinations.is_upstream(&uri);
+            let request = ask.request(&uri, proof.as_ref().filter(|_| own));
+            let response = self.transport.send(request).await.map_err(|kind| ask.failed(&uri, kind))?;
+            if own && !challenged && response.status() == StatusCode::UNAUTHORIZED {
+                challenged = true;
+                let Some(better) = self.answer(ask, &response, proof.as_ref()).await? else {
+                    return Ok(Answer { uri, response });
+                };
+                proof = Some(better);
+                self.transport.discard(response.into_body()).await;
+                continue;
+            }
+            let target = redirect::target(&response, &uri, &self.destinations);
+            let refused = |refused| ask.failed(&uri, ErrorKind::Redirect(refused));
+            let Some(target) = target.map_err(refused)? else {
+                return Ok(Answer { uri, response });
+            };
+            hops += 1;
+            if hops > MAX_HOPS {
+                return Err(refused(Refused::TooMany(MAX_HOPS)));
+            }
+            self.transport.discard(response.into_body()).await;
+            uri = target;
+        }
+    }
+
+    async fn ahead(&self, ask: &Ask) -> Result<Option<Proof>, UpstreamError> {
+        match &ask.scope {
+            Some(scope) => self.auth.ahead(scope).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What to send in answer to a 401; `None` when there is nothing better than what was refused.
+    async fn answer(
+        &self,
+        ask: &Ask,
+        response: &Response<Incoming>,
+        refused: Option<&Proof>,
+    ) -> Result<Option<Proof>, UpstreamError> {
+        match &ask.scope {
+            Some(scope) => self.auth.answer(response.headers(), refused, scope, &ask.asked()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The failure in an answer that is not the one hoped for.
+    pub(super) async fn failure(&self, ask: &Ask, Answer { uri, response }: Answer) -> UpstreamError {
+        let own = self.destinations.is_upstream(&uri);
+        ask.failed(&uri, verdict::failure(&self.transport, response, own).await)
+    }
+}

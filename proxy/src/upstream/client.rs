@@ -1,0 +1,197 @@
+//! What an upstream can be asked for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, IF_RANGE, LINK, RANGE};
+use http::response::Parts;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use onetag_config::UpstreamUrl;
+use onetag_oci::{Digest, MAX_DOCUMENT_BYTES, MediaType, Reference, Repository};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use crate::telemetry::{Metrics, UpstreamKind};
+
+use super::ask::Ask;
+use super::attempt::Attempts;
+use super::auth::Auth;
+use super::body::UpstreamBody;
+use super::credentials::Credentials;
+use super::destination::Destinations;
+use super::error::{Asked, UpstreamError};
+use super::headers::pick;
+use super::kind::{ErrorKind, Phase, Wrong};
+use super::manifest::{self, Manifest};
+use super::setup::SetupError;
+use super::stream::BlobSource;
+use super::token::Tokens;
+use super::token_fetch::TokenFetch;
+use super::transport::Transport;
+
+/// The headers of a tag list or of referrers that are passed on.
+const PASSED: [HeaderName; 3] = [CONTENT_TYPE, LINK, HeaderName::from_static("oci-filters-applied")];
+
+/// A registry that stands behind onetag; cheap to clone.
+#[derive(Clone)]
+pub struct Upstream {
+    url: Arc<UpstreamUrl>,
+    attempts: Arc<Attempts>,
+    /// One for each small request that may be under way.
+    places: Arc<Semaphore>,
+}
+
+/// The part of a blob that a client asks for, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRange {
+    /// The value of `Range`.
+    pub range: HeaderValue,
+    /// The value of `If-Range`.
+    pub if_range: Option<HeaderValue>,
+}
+
+impl Upstream {
+    /// Sets up the connection pool; connects to nothing yet.
+    pub fn new(
+        config: &onetag_config::Upstream,
+        credentials: Credentials,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, SetupError> {
+        let url = config.url.clone().ok_or(SetupError::NoUrl)?;
+        let transport = Transport::new(config)?;
+        let destinations = Arc::new(Destinations::new(&url));
+        let credentials = Arc::new(credentials);
+        let fetch = TokenFetch {
+            transport: transport.clone(),
+            credentials: Arc::clone(&credentials),
+            metrics: Arc::clone(&metrics),
+        };
+        let auth = Auth::new(credentials, Tokens::new(fetch), Arc::clone(&destinations));
+        Ok(Self {
+            url: Arc::new(url),
+            attempts: Arc::new(Attempts { transport, auth, destinations, metrics }),
+            places: Arc::new(Semaphore::new(config.max_in_flight.get())),
+        })
+    }
+
+    /// The registry's address.
+    pub fn url(&self) -> &UpstreamUrl {
+        &self.url
+    }
+
+    /// A manifest or index; `None` when there is none.
+    ///
+    /// Exactly the four known types are asked for. The content has the digest of a digest reference.
+    pub async fn manifest(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<Manifest>, UpstreamError> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let ask = self.ask(UpstreamKind::Manifest, Method::GET, &path, Some(repository))?;
+        let ask = ask.accepting(MediaType::ACCEPT_MANIFESTS);
+        let _place = self.place(&ask).await?;
+        let read = |parts: &Parts, bytes| manifest::read(&parts.headers, bytes, reference);
+        self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await
+    }
+
+    /// A blob of at most `limit` bytes, whole and verified; `None` when there is none.
+    pub async fn small_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let path = format!("/v2/{repository}/blobs/{digest}");
+        let ask = self.ask(UpstreamKind::Config, Method::GET, &path, Some(repository))?;
+        let _place = self.place(&ask).await?;
+        let verify = |_: &Parts, bytes: Bytes| manifest::verify(digest, &bytes).map(|()| bytes);
+        self.attempts.gather(&ask, limit, verify).await
+    }
+
+    /// A blob as a stream for a client. `method` is GET or HEAD.
+    ///
+    /// The status is 200, 206, 404 or 416, the headers are those that a client may see; only 200 and 206
+    /// have a body. The content is not verified here.
+    pub async fn blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        method: Method,
+        range: Option<BlobRange>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let path = format!("/v2/{repository}/blobs/{digest}");
+        let mut ask = self.ask(UpstreamKind::Blob, method, &path, Some(repository))?;
+        if let Some(BlobRange { range, if_range }) = range {
+            ask = ask.with(RANGE, range);
+            ask = if_range.into_iter().fold(ask, |ask, value| ask.with(IF_RANGE, value));
+        }
+        BlobSource { attempts: Arc::clone(&self.attempts), ask }.open().await
+    }
+
+    /// Another small resource of a repository, of at most `limit` bytes, unchecked and only to be passed
+    /// on: its tags, its referrers. `path_and_query` starts with `/v2/<repository>/`.
+    ///
+    /// The status is 200 or 404; a 404 has no body.
+    pub async fn small(
+        &self,
+        repository: &Repository,
+        path_and_query: &str,
+        limit: usize,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let ask = self.ask(UpstreamKind::Other, Method::GET, path_and_query, Some(repository))?;
+        if !belongs_to(ask.uri.path(), self.url.path_prefix(), repository) {
+            return Err(ask.failed(&ask.uri, ErrorKind::Wrong(Wrong::Path)));
+        }
+        let _place = self.place(&ask).await?;
+        let pass = |parts: &Parts, bytes| {
+            let mut response = Response::new(bytes);
+            *response.headers_mut() = pick(&parts.headers, &PASSED);
+            Ok(response)
+        };
+        let found = self.attempts.gather(&ask, limit, pass).await?;
+        Ok(found.unwrap_or_else(|| {
+            let mut absent = Response::new(Bytes::new());
+            *absent.status_mut() = StatusCode::NOT_FOUND;
+            absent
+        }))
+    }
+
+    /// Whether the upstream answers as a registry: 200 or 401 to `GET /v2/`. No credentials are sent.
+    pub async fn ping(&self) -> Result<(), UpstreamError> {
+        self.attempts.ping(&self.ask(UpstreamKind::Other, Method::GET, "/v2/", None)?).await
+    }
+
+    fn ask(
+        &self,
+        kind: UpstreamKind,
+        method: Method,
+        path_and_query: &str,
+        scope: Option<&Repository>,
+    ) -> Result<Ask, UpstreamError> {
+        match format!("{}{path_and_query}", self.url).parse() {
+            Ok(uri) => Ok(Ask::new(kind, method, uri, scope.cloned())),
+            Err(_) => Err(UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path))),
+        }
+    }
+
+    /// Waits for a place among the requests under way.
+    async fn place(&self, ask: &Ask) -> Result<SemaphorePermit<'_>, UpstreamError> {
+        let limit = self.attempts.transport.header_timeout();
+        match timeout(limit, self.places.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => {
+                Err(ask.failed(&ask.uri, ErrorKind::Timeout { phase: Phase::Place, limit }))
+            }
+        }
+    }
+}
+
+/// What the token is for and what is asked for must be the same repository (threat T11).
+fn belongs_to(path: &str, prefix: &str, repository: &Repository) -> bool {
+    let rest = path.strip_prefix(&format!("{prefix}/v2/{repository}/"));
+    rest.is_some_and(|rest| {
+        !rest.contains('%') && rest.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+    })
+}

@@ -1,0 +1,86 @@
+//! Questions whose answers are small: gathered whole, checked, and asked again where that helps.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::response::Parts;
+
+use super::ask::Ask;
+use super::attempt::{Answer, Attempts};
+use super::error::UpstreamError;
+use super::headers::identity;
+use super::kind::{ErrorKind, Wrong};
+use super::retry::Retry;
+use super::watch::Watch;
+
+impl Attempts {
+    /// What `check` makes of a 200 with at most `limit` bytes; `None` for a 404.
+    pub(super) async fn gather<T>(
+        &self,
+        ask: &Ask,
+        limit: usize,
+        check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, UpstreamError> {
+        let mut retry = Retry::default();
+        loop {
+            let mut watch = Watch::start(&self.metrics, ask.kind);
+            let result = self.gather_once(ask, limit, &check, &mut watch).await;
+            watch.stop(result.as_ref().err());
+            match result {
+                Err(error) => retry.pause(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether the answer is one of a registry, which lets in or asks who it is.
+    pub(super) async fn ping(&self, ask: &Ask) -> Result<(), UpstreamError> {
+        let mut retry = Retry::default();
+        loop {
+            let mut watch = Watch::start(&self.metrics, ask.kind);
+            let result = self.ping_once(ask, &mut watch).await;
+            watch.stop(result.as_ref().err());
+            match result {
+                Err(error) => retry.pause(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn ping_once(&self, ask: &Ask, watch: &mut Watch<'_>) -> Result<(), UpstreamError> {
+        let answer = self.ask(ask).await?;
+        watch.headers();
+        match answer.response.status() {
+            StatusCode::OK | StatusCode::UNAUTHORIZED => {
+                self.transport.discard(answer.response.into_body()).await;
+                Ok(())
+            }
+            _ => Err(self.failure(ask, answer).await),
+        }
+    }
+
+    async fn gather_once<T>(
+        &self,
+        ask: &Ask,
+        limit: usize,
+        check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<T>, UpstreamError> {
+        let answer = self.ask(ask).await?;
+        watch.headers();
+        match answer.response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => {
+                watch.absent();
+                self.transport.discard(answer.response.into_body()).await;
+                return Ok(None);
+            }
+            _ => return Err(self.failure(ask, answer).await),
+        }
+        let Answer { uri, response } = answer;
+        let (parts, body) = response.into_parts();
+        let failed = |kind| ask.failed(&uri, kind);
+        identity(&parts.headers).map_err(|wrong| failed(ErrorKind::Wrong(wrong)))?;
+        let bytes = self.transport.gather(body, limit).await.map_err(failed)?;
+        check(&parts, bytes).map(Some).map_err(|wrong| failed(ErrorKind::Wrong(wrong)))
+    }
+}

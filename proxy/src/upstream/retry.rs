@@ -1,0 +1,69 @@
+//! Which failures are ridden out (wire rule 7).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tracing::warn;
+
+use super::error::UpstreamError;
+use super::kind::ErrorKind;
+
+/// The most attempts at a request.
+const MAX_ATTEMPTS: usize = 3;
+
+/// The waits after one, two, three failures in a row; after more, nothing helps. A stream that was cut
+/// has all three, since its own failure is the first.
+const WAITS: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
+
+/// The longest that an upstream may ask to be left alone for the request to wait.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Counts the attempts at one request.
+#[derive(Default)]
+pub(super) struct Retry {
+    failed: usize,
+}
+
+impl Retry {
+    /// Waits until another attempt makes sense, or gives the error back when none does.
+    pub(super) async fn pause(&mut self, error: UpstreamError) -> Result<(), UpstreamError> {
+        let Some(wait) = wait(&error, self.failed).filter(|_| self.failed + 1 < MAX_ATTEMPTS) else {
+            return Err(error);
+        };
+        self.failed += 1;
+        warn!(%error, attempt = self.failed, wait_ms = wait.as_millis(), "asking the upstream again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// How long to wait after a failure that `earlier` ones in a row came before; `None` when asking again
+/// is no use. A timeout is not repeated: it has already taken long.
+pub(super) fn wait(error: &UpstreamError, earlier: usize) -> Option<Duration> {
+    let usual = jittered(*WAITS.get(earlier)?);
+    match error.kind() {
+        ErrorKind::Connect(_) | ErrorKind::Broken(_) => Some(usual),
+        ErrorKind::Status { status, .. } if is_passing(*status) => match error.retry_after() {
+            Some(wanted) => Some(wanted.max(usual)).filter(|_| wanted <= LONGEST),
+            None => Some(usual),
+        },
+        // Without a word on when, the limit may last for hours.
+        ErrorKind::Limited { retry_after: Some(wanted), .. } if *wanted <= LONGEST => {
+            Some(usual.max(*wanted))
+        }
+        _ => None,
+    }
+}
+
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+/// Up to half as long again, so that callers that failed together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness there is no jitter, and nothing worse.
+    let _unchanged = aws_lc_rs::rand::fill(&mut byte);
+    wait + wait * u32::from(byte[0]) / 512
+}

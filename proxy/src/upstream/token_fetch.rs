@@ -1,0 +1,152 @@
+//! One request to a token server (the distribution project's token and OAuth2 specifications).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::Full;
+use onetag_config::Secret;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::telemetry::{Metrics, UpstreamKind};
+
+use super::challenge::TokenServer;
+use super::credential::Credential;
+use super::credentials::Credentials;
+use super::error::{Asked, UpstreamError};
+use super::kind::{Denied, ErrorKind, Wrong};
+use super::token::{Token, TokenKey};
+use super::transport::Transport;
+use super::verdict;
+use super::watch::Watch;
+
+/// The most bytes of a token server's answer.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// How long a token lives when the server does not say.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The longest life that is believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What stands as it is in a query or a form.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Fetches tokens.
+pub(super) struct TokenFetch {
+    pub(super) transport: Transport,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<Secret>,
+    access_token: Option<Secret>,
+    expires_in: Option<f64>,
+}
+
+impl TokenFetch {
+    /// How errors name a request to a token server.
+    pub(super) fn asked(&self, server: &TokenServer) -> Asked {
+        Asked::new(Method::GET, &server.realm)
+    }
+
+    /// Fetches a token. Credentials that are refused are looked up anew, once.
+    pub(super) async fn run(&self, key: &TokenKey) -> Result<Token, UpstreamError> {
+        let credential = self.credentials.current().await;
+        let first = self.fetch(key, credential.as_deref()).await;
+        match first {
+            Err(error) if matches!(error.kind(), ErrorKind::Denied(_)) => {
+                match self.credentials.instead_of(credential.as_deref()).await {
+                    Some(other) => self.fetch(key, Some(&other)).await,
+                    None => Err(error),
+                }
+            }
+            _ => first,
+        }
+    }
+
+    async fn fetch(&self, key: &TokenKey, credential: Option<&Credential>) -> Result<Token, UpstreamError> {
+        let mut watch = Watch::start(&self.metrics, UpstreamKind::Token);
+        let token = self.exchange(key, credential, &mut watch).await;
+        let token = token.map_err(|kind| UpstreamError::new(self.asked(&key.server), kind));
+        watch.stop(token.as_ref().err());
+        token
+    }
+
+    async fn exchange(
+        &self,
+        key: &TokenKey,
+        credential: Option<&Credential>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Token, ErrorKind> {
+        let asked_at = Instant::now();
+        let response = self.transport.send(request(key, credential)?).await?;
+        watch.headers();
+        if response.status() != StatusCode::OK {
+            return Err(verdict::failure(&self.transport, response, true).await);
+        }
+        let body = self.transport.gather(response.into_body(), MAX_ANSWER_BYTES).await?;
+        read(&body, asked_at).ok_or(ErrorKind::Wrong(Wrong::Json))
+    }
+}
+
+/// The token in an answer. Registries differ in what they call it.
+fn read(body: &[u8], asked_at: Instant) -> Option<Token> {
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let some = |token: &Secret| !token.expose().is_empty();
+    let token = answer.token.filter(some).or(answer.access_token.filter(some))?;
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    header.set_sensitive(true);
+    let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, |seconds| {
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO).min(MAX_LIFETIME)
+    });
+    Some(Token::new(header, asked_at, lifetime))
+}
+
+/// The request for a token: a GET, or with an identity token the OAuth2 form, which alone takes it.
+fn request(key: &TokenKey, credential: Option<&Credential>) -> Result<Request<Full<Bytes>>, ErrorKind> {
+    let mut fields = Vec::new();
+    if let Some(service) = &key.server.service {
+        fields.push(("service", &**service));
+    }
+    let scope = format!("repository:{}:pull", key.scope);
+    fields.push(("scope", &scope));
+    let request = Request::builder().header(ACCEPT, "application/json");
+    let request = match credential {
+        Some(Credential::Identity(token)) => {
+            fields.extend([
+                ("grant_type", "refresh_token"),
+                ("client_id", "onetag"),
+                ("refresh_token", token.expose()),
+            ]);
+            request
+                .method(Method::POST)
+                .uri(key.server.realm.clone())
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Full::from(encode(&fields)))
+        }
+        Some(Credential::Basic(account)) => request
+            .uri(with_query(&key.server.realm, &fields)?)
+            .header(AUTHORIZATION, account)
+            .body(Full::default()),
+        None => request.uri(with_query(&key.server.realm, &fields)?).body(Full::default()),
+    };
+    // Each part was checked before.
+    request.map_err(|_| ErrorKind::Denied(Denied::Challenge))
+}
+
+fn with_query(realm: &Uri, fields: &[(&str, &str)]) -> Result<Uri, ErrorKind> {
+    let separator = if realm.query().is_some() { '&' } else { '?' };
+    format!("{realm}{separator}{}", encode(fields)).parse().map_err(|_| ErrorKind::Denied(Denied::Challenge))
+}
+
+fn encode(fields: &[(&str, &str)]) -> String {
+    let encoded = |text| utf8_percent_encode(text, ENCODED);
+    let pairs: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+    pairs.join("&")
+}

@@ -1,0 +1,150 @@
+//! One exchange with a host: a request, and the headers or all of its answer, bounded in time and size.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::cause::Cause;
+use super::connection;
+use super::connector::{self, ConnectTimeout, HttpClient};
+use super::detail::{Detail, MAX_ERROR_BYTES};
+use super::kind::{ErrorKind, Phase, Wrong};
+use super::setup::SetupError;
+
+/// How long it is worth waiting for the rest of an unwanted body to keep its connection.
+const DISCARD: Duration = Duration::from_secs(1);
+
+/// Sends requests, without credentials of its own and without following anything.
+#[derive(Clone)]
+pub(super) struct Transport {
+    client: HttpClient,
+    connect_timeout: Duration,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Transport {
+    pub(super) fn new(config: &onetag_config::Upstream) -> Result<Self, SetupError> {
+        Ok(Self {
+            client: connector::client(config)?,
+            connect_timeout: config.connect_timeout.get(),
+            header_timeout: config.header_timeout.get(),
+            idle_timeout: config.idle_body_timeout.get(),
+        })
+    }
+
+    /// How long a body may stand still.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// How long the headers of an answer may take.
+    pub(super) fn header_timeout(&self) -> Duration {
+        self.header_timeout
+    }
+
+    /// Sends a request that may be repeated, and waits for the headers of its answer.
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ErrorKind> {
+        let started = Instant::now();
+        let mut stale_left = connector::MAX_IDLE;
+        let answer = loop {
+            match self.send_once(request.clone()).await {
+                // The peer closed an idle connection: that is no failure, and each one fails only once.
+                Err(Unsent::Failed(error)) if connection::was_reused(&error) && stale_left > 0 => {
+                    stale_left -= 1;
+                }
+                Err(Unsent::Failed(error)) => break Err(self.classify(error)),
+                Err(Unsent::Timeout) => {
+                    break Err(ErrorKind::Timeout { phase: Phase::Headers, limit: self.header_timeout });
+                }
+                Ok(response) => break Ok(response),
+            }
+        };
+        let (host, path) = (request.uri().host().unwrap_or_default(), request.uri().path());
+        let millis = started.elapsed().as_millis();
+        match &answer {
+            Ok(response) => {
+                connection::note_answer(response);
+                let status = response.status().as_u16();
+                debug!(method = %request.method(), host, path, status, millis, "upstream answered");
+            }
+            Err(error) => debug!(method = %request.method(), host, path, millis, %error, "upstream failed"),
+        }
+        answer
+    }
+
+    async fn send_once(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+        let mut connection = capture_connection(&mut request);
+        let mut response = self.client.request(request);
+        // The connector bounds the time to a connection; the time to the headers begins after it.
+        tokio::select! {
+            biased;
+            answer = &mut response => return answer.map_err(Unsent::Failed),
+            _ = connection.wait_for_connection_metadata() => {}
+        }
+        timeout(self.header_timeout, response).await.map_err(|_| Unsent::Timeout)?.map_err(Unsent::Failed)
+    }
+
+    /// A whole body of at most `limit` bytes.
+    pub(super) async fn gather(&self, body: Incoming, limit: usize) -> Result<Bytes, ErrorKind> {
+        let too_large = || ErrorKind::Wrong(Wrong::TooLarge { limit: limit as u64 });
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        // All of a small body gets the time of one pause: a peer that drips must not last for hours.
+        let gathered = timeout(self.idle_timeout, Limited::new(body, limit).collect()).await;
+        match gathered.map_err(|_| self.idle())? {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => Err(ErrorKind::Broken(Cause::from_box(error))),
+        }
+    }
+
+    /// Reads what is left of an unwanted body, so that its connection can be used again.
+    pub(super) async fn discard(&self, body: Incoming) {
+        let _unwanted = timeout(DISCARD, self.gather(body, MAX_ERROR_BYTES)).await;
+    }
+
+    /// What the body of an error answer says.
+    pub(super) async fn detail(&self, body: Incoming) -> Detail {
+        match timeout(DISCARD, self.gather(body, MAX_ERROR_BYTES)).await {
+            Ok(Ok(bytes)) => Detail::read(&bytes),
+            _ => Detail::default(),
+        }
+    }
+
+    /// A body that stood still for too long.
+    pub(super) fn idle(&self) -> ErrorKind {
+        ErrorKind::Timeout { phase: Phase::Body, limit: self.idle_timeout }
+    }
+
+    fn classify(&self, error: legacy::Error) -> ErrorKind {
+        let connect = error.is_connect();
+        let cause = Cause::from(error);
+        if cause.find::<ConnectTimeout>().is_some() {
+            ErrorKind::Timeout { phase: Phase::Connect, limit: self.connect_timeout }
+        } else if cause.find::<rustls::Error>().is_some() {
+            ErrorKind::Tls(cause)
+        } else if connect {
+            ErrorKind::Connect(cause)
+        } else if cause.find::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            ErrorKind::Wrong(Wrong::NotHttp(cause))
+        } else {
+            ErrorKind::Broken(cause)
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Unsent {
+    Failed(legacy::Error),
+    Timeout,
+}

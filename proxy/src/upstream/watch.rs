@@ -1,0 +1,43 @@
+//! The count of one attempt.
+
+use std::time::{Duration, Instant};
+
+use crate::telemetry::{Metrics, UpstreamKind, UpstreamOutcome};
+
+use super::error::UpstreamError;
+
+/// Measures an attempt up to its headers and counts it once its outcome is known.
+pub(super) struct Watch<'m> {
+    metrics: &'m Metrics,
+    kind: UpstreamKind,
+    started: Instant,
+    headers_after: Option<Duration>,
+    absent: bool,
+}
+
+impl<'m> Watch<'m> {
+    pub(super) fn start(metrics: &'m Metrics, kind: UpstreamKind) -> Self {
+        Self { metrics, kind, started: Instant::now(), headers_after: None, absent: false }
+    }
+
+    /// The headers of the answer are here.
+    pub(super) fn headers(&mut self) {
+        self.headers_after = Some(self.started.elapsed());
+    }
+
+    /// The answer says that there is no such thing.
+    pub(super) fn absent(&mut self) {
+        self.absent = true;
+    }
+
+    /// Counts the attempt.
+    pub(super) fn stop(self, error: Option<&UpstreamError>) {
+        let outcome = match error {
+            Some(error) => error.outcome(),
+            None if self.absent => UpstreamOutcome::Absent,
+            None => UpstreamOutcome::Ok,
+        };
+        let took = self.headers_after.unwrap_or_else(|| self.started.elapsed());
+        self.metrics.upstream(self.kind, outcome, took);
+    }
+}
