@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::Uri;
+use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -14,6 +14,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::{Error, Response, build, parse};
@@ -65,8 +66,15 @@ impl Connection {
         body: impl Into<Bytes>,
     ) -> Result<Response, Error> {
         let request = build(method, &parse(url), headers, body.into());
-        let deadline = tokio::time::Instant::now() + self.timeout;
-        let head = tokio::time::timeout_at(deadline, async {
+        self.send(request, Instant::now() + self.timeout).await
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<Response, Error> {
+        let head = timeout_at(deadline, async {
             self.sender.ready().await.map_err(Error::Exchange)?;
             self.sender.send_request(request).await.map_err(Error::Exchange)
         });
@@ -82,11 +90,11 @@ impl Drop for Connection {
 }
 
 /// Reads a body; what came before a failure is kept in the error.
-async fn read(response: http::Response<Incoming>, deadline: tokio::time::Instant) -> Result<Response, Error> {
+async fn read(response: http::Response<Incoming>, deadline: Instant) -> Result<Response, Error> {
     let (parts, mut body) = response.into_parts();
     let mut bytes = BytesMut::new();
     let cause = loop {
-        match tokio::time::timeout_at(deadline, body.frame()).await {
+        match timeout_at(deadline, body.frame()).await {
             Ok(None) => break None,
             Ok(Some(Ok(frame))) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
             Ok(Some(Err(error))) => break Some(error.to_string()),

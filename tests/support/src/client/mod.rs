@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 pub use connection::Connection;
 pub use response::{Error, Response};
@@ -72,14 +73,11 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Response, Error> {
-        let exchange = async {
-            let mut connection = self.connect(url).await?;
-            connection.request(method, url, headers, body).await
-        };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::TimedOut),
-        }
+        let deadline = Instant::now() + self.timeout;
+        let request = build(method, &parse(url), headers, body.into());
+        let opening = timeout_at(deadline, self.connect(url));
+        let mut connection = opening.await.map_err(|_| Error::TimedOut)??;
+        connection.send(request, deadline).await
     }
 
     /// Opens a connection to the host of `url`, for several requests one after another.

@@ -1,6 +1,6 @@
 //! A child process with its output collected.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,8 @@ impl Running {
     fn spawn(mut command: Command) -> (Self, Receiver<String>) {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let mut child =
+            spawned(&mut command).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let (lines, seen) = mpsc::channel();
         let stdout = Log::collecting(child.stdout.take().expect("stdout is piped"), lines.clone());
         let stderr = Log::collecting(child.stderr.take().expect("stderr is piped"), lines);
@@ -109,6 +110,20 @@ impl Running {
                 self.log()
             );
             thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A program that a test has just written is "busy" as long as a fork of another test's thread holds the
+/// descriptor that it was written through, which is until that fork's exec.
+fn spawned(command: &mut Command) -> io::Result<Child> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -1,0 +1,7 @@
+//! The registry behaves as one, and misbehaves as told.
+
+mod access;
+mod faults;
+mod pull;
+mod push;
+mod recording;
