@@ -1,6 +1,9 @@
 //! What may come into the build from outside, asked of cargo itself.
 
+use std::fs;
 use std::process::Command;
+
+use crate::rules;
 
 /// Licences that a user of onetag need not think about.
 const LICENCES: &[&str] = &[
@@ -70,6 +73,20 @@ fn there_is_one_tls_stack() {
     assert!(packages.iter().any(|(name, _)| name == "aws-lc-rs"), "the one that should be there is not");
     let found: Vec<_> = packages.iter().filter(|(name, _)| SECOND_STACKS.contains(&name.as_str())).collect();
     assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_declared_dependency_has_its_reason_written_down() {
+    let manifest = fs::read_to_string(crate::top().join("Cargo.toml")).expect("a readable manifest");
+    let reasons = fs::read_to_string(crate::top().join("docs/dependencies.md")).expect("a readable document");
+    let declared = rules::table(&manifest, "[workspace.dependencies]");
+    assert!(!declared.is_empty(), "no dependencies at all?");
+    let ours = ["onetag", "onetag-config", "onetag-oci", "testkit"];
+    let found: Vec<_> = declared
+        .iter()
+        .filter(|name| !ours.contains(name) && !reasons.contains(&format!("`{name}`")))
+        .collect();
+    assert!(found.is_empty(), "not in docs/dependencies.md: {found:?}");
 }
 
 #[test]

@@ -102,12 +102,17 @@ fn reaches_whole(path: &NamedPath, banned: &[String]) -> bool {
 }
 
 pub(crate) fn unexpected_dependencies(manifest: &str) -> Vec<String> {
-    let table = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
-    table
+    let names = table(manifest, "[dependencies]").into_iter().filter(|name| !OCI_DEPENDENCIES.contains(name));
+    names.map(|name| format!("onetag-oci must not depend on `{name}`")).collect()
+}
+
+/// The keys of a table of a Cargo manifest, as written in this repository: one key a line.
+pub(crate) fn table<'a>(manifest: &'a str, header: &str) -> Vec<&'a str> {
+    let lines = manifest.lines().skip_while(|line| *line != header).skip(1);
+    lines
         .take_while(|line| !line.starts_with('['))
         .filter_map(|line| line.split(['.', ' ', '=']).next())
-        .filter(|name| !name.is_empty() && !name.starts_with('#') && !OCI_DEPENDENCIES.contains(name))
-        .map(|name| format!("onetag-oci must not depend on `{name}`"))
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
         .collect()
 }
 
