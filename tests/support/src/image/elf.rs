@@ -43,7 +43,7 @@ fn arm64(length: u8) -> Vec<u8> {
 fn arm(length: u8) -> Vec<u8> {
     words(&[
         0xe3a0_0001,                     // mov r0, #1 (standard output)
-        0xe28f_1010,                     // add r1, pc, #16
+        0xe28f_1014,                     // add r1, pc, #20 (pc is two instructions ahead)
         0xe3a0_2000 | u32::from(length), // mov r2, #length
         0xe3a0_7004,                     // mov r7, #4 (write)
         0xef00_0000,                     // svc #0
@@ -98,4 +98,22 @@ fn identification(class: u8, machine: u16) -> Vec<u8> {
     start.extend(machine.to_le_bytes());
     start.extend(1_u32.to_le_bytes());
     start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where each program takes its message from, decoded from the instruction that loads the address.
+    #[test]
+    fn each_program_loads_the_address_right_behind_its_code() {
+        let word =
+            |code: &[u8], at: usize| u32::from_le_bytes([code[at], code[at + 1], code[at + 2], code[at + 3]]);
+        let code = amd64(9);
+        assert_eq!(17 + word(&code, 13) as usize, code.len());
+        let code = arm64(9);
+        assert_eq!(4 + (word(&code, 4) as usize >> 5) % (1 << 19) * 4, code.len());
+        let code = arm(9);
+        assert_eq!(4 + 8 + (word(&code, 4) & 0xff) as usize, code.len());
+    }
 }
