@@ -4,6 +4,12 @@
 //! `telemetry`, `flight` and `merge`; `upstream` and `cache`; `resolve`; `registry`; `server`; `cli`.
 //! Imports go down only; a test enforces it.
 
+pub mod cache;
+pub mod cli;
 pub mod flight;
+pub mod registry;
+pub mod resolve;
+pub mod server;
 pub mod telemetry;
+pub mod merge;
 pub mod upstream;

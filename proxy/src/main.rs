@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The program `onetag`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    onetag::cli::run()
+}

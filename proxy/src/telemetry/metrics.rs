@@ -119,6 +119,8 @@ pub struct Metrics {
     pub blob_bytes: IntCounter,
     /// Open client connections.
     pub connections: IntGauge,
+    /// Open connections of the admin listener.
+    pub admin_connections: IntGauge,
     /// Bytes held by the cache of manifests and indexes.
     pub cache_bytes: IntGauge,
 }
@@ -157,6 +159,7 @@ impl Metrics {
             merges_refused: counter(r, "merges_refused_total", "Merges refused because of a limit.")?,
             blob_bytes: counter(r, "blob_bytes_total", "Blob bytes sent to clients.")?,
             connections: gauge(r, "connections", "Open client connections.")?,
+            admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,
             cache_bytes: gauge(r, "cache_bytes", "Bytes held by the cache of manifests and indexes.")?,
             registry,
         })

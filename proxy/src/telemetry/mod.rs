@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod request_id;
 
 pub use logs::init_logs;
 pub use metrics::{Metrics, Route, TagAnswer, UpstreamKind, UpstreamOutcome};
+pub use request_id::RequestId;

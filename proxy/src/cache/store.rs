@@ -1,0 +1,250 @@
+//! Where merged indexes are kept: a merged digest lives nowhere upstream, so what was handed out must
+//! stay here (rule D4).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use onetag_oci::{Digest, Document, MediaType, Repository};
+use redb::{Database, ReadableDatabase, TableDefinition};
+
+use super::content::Content;
+
+/// Keeps merged indexes by repository and digest. Calls may block on a disk.
+pub trait Store: Send + Sync {
+    /// Keeps an index; when this returns it will be found again, by this store's own standard.
+    fn put(&self, repository: &Repository, content: &Arc<Content>) -> Result<(), StoreError>;
+
+    /// The index of this digest in this repository.
+    fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError>;
+}
+
+/// A store failed; what it holds is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the store of merged indexes: {0}")]
+    Database(#[from] Box<redb::Error>),
+    /// What was found is not what was kept.
+    #[error("the store of merged indexes: {0} is damaged")]
+    Damaged(Digest),
+    /// The work on it panicked.
+    #[error("the store of merged indexes: the work was lost")]
+    Lost,
+}
+
+/// Merged indexes in memory only: gone with the process.
+pub struct MemoryStore(Cache<(Repository, Digest), Arc<Content>>);
+
+impl MemoryStore {
+    /// Room for `bytes` of indexes.
+    pub fn new(bytes: u64) -> Self {
+        let weigh = |_: &(Repository, Digest), content: &Arc<Content>| content.weight();
+        Self(Cache::builder().max_capacity(bytes).weigher(weigh).build())
+    }
+}
+
+impl Store for MemoryStore {
+    fn put(&self, repository: &Repository, content: &Arc<Content>) -> Result<(), StoreError> {
+        self.0.insert((repository.clone(), content.digest.clone()), Arc::clone(content));
+        Ok(())
+    }
+
+    fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
+        Ok(self.0.get(&(repository.clone(), digest.clone())))
+    }
+}
+
+/// The key is `repository@digest`, the value the index itself.
+const MERGED: TableDefinition<&str, &[u8]> = TableDefinition::new("merged");
+
+/// Merged indexes in the data directory; each is on the disk before `put` returns.
+pub struct DiskStore(Database);
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("data directory {}: {source}", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl DiskStore {
+    /// Opens the store in `directory`, which is made when it is missing.
+    ///
+    /// Fails when the directory cannot be written or another process has it open.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::try_open(directory).map_err(|source| OpenError { path: directory.into(), source })
+    }
+
+    fn try_open(directory: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        std::fs::create_dir_all(directory)?;
+        let database = match Database::create(directory.join("onetag.redb")) {
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
+                return Err("another onetag has it open; give each its own".into());
+            }
+            other => other?,
+        };
+        let transaction = database.begin_write()?;
+        transaction.open_table(MERGED)?;
+        transaction.commit()?;
+        Ok(Self(database))
+    }
+
+    fn write(&self, key: &str, value: &[u8]) -> Result<(), redb::Error> {
+        let transaction = self.0.begin_write()?;
+        transaction.open_table(MERGED)?.insert(key, value)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn read(&self, key: &str) -> Result<Option<Bytes>, redb::Error> {
+        let table = self.0.begin_read()?.open_table(MERGED)?;
+        Ok(table.get(key)?.map(|value| Bytes::copy_from_slice(value.value())))
+    }
+}
+
+/// Where every merged index is kept: in memory, and on the disk where there is a data directory.
+pub struct MergedStore {
+    memory: MemoryStore,
+    disk: Option<Arc<dyn Store>>,
+}
+
+impl MergedStore {
+    /// Room for `bytes` in memory, before the disk.
+    pub fn new(bytes: u64, disk: Option<Arc<dyn Store>>) -> Self {
+        Self { memory: MemoryStore::new(bytes), disk }
+    }
+
+    /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
+    pub async fn keep(&self, repository: &Repository, content: &Arc<Content>) {
+        let written = self.on_disk(repository, content, |disk, repository, content| {
+            if disk.get(repository, &content.digest).is_ok_and(|found| found.is_some()) {
+                return Ok(());
+            }
+            disk.put(repository, content)
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
+        }
+        // The memory store cannot fail.
+        let _ = self.memory.put(repository, content);
+    }
+
+    /// The index of this digest in this repository. A disk that fails has nothing.
+    pub async fn find(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
+        if let Ok(Some(content)) = self.memory.get(repository, digest) {
+            return Some(content);
+        }
+        let read = self.on_disk(repository, digest, |disk, repository, digest| disk.get(repository, digest));
+        match read.await {
+            Ok(found) => found.inspect(|content| drop(self.memory.put(repository, content))),
+            Err(error) => {
+                tracing::warn!(%error, %repository, %digest, "not read");
+                None
+            }
+        }
+    }
+
+    /// Runs `work` where it may block.
+    async fn on_disk<A, T>(
+        &self,
+        repository: &Repository,
+        argument: &A,
+        work: impl FnOnce(&dyn Store, &Repository, &A) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        A: Clone + Send + 'static,
+        T: Default + Send + 'static,
+    {
+        let Some(disk) = self.disk.clone() else { return Ok(T::default()) };
+        let (repository, argument) = (repository.clone(), argument.clone());
+        let task = tokio::task::spawn_blocking(move || work(&*disk, &repository, &argument));
+        task.await.unwrap_or(Err(StoreError::Lost))
+    }
+}
+
+fn key(repository: &Repository, digest: &Digest) -> String {
+    format!("{repository}@{digest}")
+}
+
+impl Store for DiskStore {
+    fn put(&self, repository: &Repository, content: &Arc<Content>) -> Result<(), StoreError> {
+        let key = key(repository, &content.digest);
+        self.write(&key, &content.bytes).map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
+    fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
+        let found = self.read(&key(repository, digest)).map_err(|error| StoreError::Database(Box::new(error)))?;
+        let Some(bytes) = found else { return Ok(None) };
+        let damaged = || StoreError::Damaged(digest.clone());
+        let untyped = MediaType::from("application/json");
+        let media_type = Document::parse(&bytes, &untyped).map_err(|_| damaged())?.media_type().clone();
+        let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
+        Ok(Some(Arc::new(content)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Repository, Arc<Content>) {
+        let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let bytes = Bytes::from(format!(r#"{{"schemaVersion":2,"mediaType":"{list}","manifests":[]}}"#));
+        let digest = Digest::sha256(&bytes);
+        ("team/app".parse().unwrap(), Arc::new(Content::new(bytes, list.into(), digest)))
+    }
+
+    fn keeps_by_repository_and_digest(store: &dyn Store) {
+        let (repository, content) = sample();
+        assert_eq!(store.get(&repository, &content.digest).unwrap(), None);
+        store.put(&repository, &content).unwrap();
+        assert_eq!(store.get(&repository, &content.digest).unwrap(), Some(content.clone()));
+        assert_eq!(store.get(&"team/other".parse().unwrap(), &content.digest).unwrap(), None);
+        assert_eq!(store.get(&repository, &Digest::sha256(b"")).unwrap(), None);
+    }
+
+    #[test]
+    fn both_stores_keep_an_index_for_its_repository_alone() {
+        keeps_by_repository_and_digest(&MemoryStore::new(1 << 20));
+        let directory = tempfile::tempdir().unwrap();
+        keeps_by_repository_and_digest(&DiskStore::open(directory.path()).unwrap());
+    }
+
+    #[test]
+    fn what_was_put_survives_a_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        DiskStore::open(directory.path()).unwrap().put(&repository, &content).unwrap();
+        let again = DiskStore::open(directory.path()).unwrap();
+        assert_eq!(again.get(&repository, &content.digest).unwrap(), Some(content));
+    }
+
+    #[test]
+    fn damaged_bytes_are_never_given_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let store = DiskStore::open(directory.path()).unwrap();
+        let mut bytes = content.bytes.to_vec();
+        *bytes.last_mut().unwrap() = b' ';
+        store.write(&key(&repository, &content.digest), &bytes).unwrap();
+        assert!(matches!(store.get(&repository, &content.digest), Err(StoreError::Damaged(_))));
+        bytes.truncate(bytes.len() - 1);
+        bytes.extend_from_slice(b"} ");
+        store.write(&key(&repository, &content.digest), &bytes).unwrap();
+        assert!(matches!(store.get(&repository, &content.digest), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_second_process_and_a_file_in_the_way_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = DiskStore::open(directory.path()).unwrap();
+        let second = DiskStore::open(directory.path()).err().unwrap().to_string();
+        assert!(second.contains("another onetag has it open"), "{second}");
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let blocked = DiskStore::open(&file).err().unwrap().to_string();
+        assert!(blocked.contains("file") && !blocked.contains("another"), "{blocked}");
+    }
+}

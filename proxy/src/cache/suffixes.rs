@@ -1,0 +1,88 @@
+//! Which suffixes a repository's tags have: what keeps a cold tag from costing a request per suffix.
+
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+use onetag_oci::Repository;
+
+/// The most repositories that are remembered; one takes about as much as its name.
+const MAX_REPOSITORIES: u64 = 100_000;
+
+/// For each repository, the set of suffixes that occur in it at all.
+///
+/// The knowledge comes from the repository's whole tag list, never from single tags: that one tag has
+/// no member says nothing about the next. It is trusted for a limited time.
+pub struct Suffixes {
+    known: Cache<Repository, Known>,
+    trusted_for: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    /// One bit for each suffix of the scheme; none when the tag list could not be had.
+    mask: Option<u32>,
+    learned: Instant,
+}
+
+/// What is known of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Nothing, or it is too old: all suffixes are to be asked for, and the tag list is to be read.
+    Unknown,
+    /// The tag list could not be had lately: all suffixes are to be asked for.
+    Unlistable,
+    /// Only suffixes with their bit set occur.
+    Known(u32),
+}
+
+impl Knowledge {
+    /// Whether a suffix, by its place in the scheme, may occur.
+    pub fn allows(self, suffix: usize) -> bool {
+        match self {
+            Self::Unknown | Self::Unlistable => true,
+            Self::Known(mask) => mask & (1 << suffix) != 0,
+        }
+    }
+}
+
+impl Suffixes {
+    /// Knowledge that is trusted for this long.
+    pub fn new(trusted_for: Duration) -> Self {
+        Self { known: Cache::new(MAX_REPOSITORIES), trusted_for }
+    }
+
+    /// What is known of a repository now.
+    pub fn get(&self, repository: &Repository) -> Knowledge {
+        match self.known.get(repository) {
+            Some(known) if known.learned.elapsed() < self.trusted_for => {
+                known.mask.map_or(Knowledge::Unlistable, Knowledge::Known)
+            }
+            _ => Knowledge::Unknown,
+        }
+    }
+
+    /// Remembers what the tag list showed; none when it could not be had.
+    pub fn learn(&self, repository: &Repository, mask: Option<u32>) {
+        self.known.insert(repository.clone(), Known { mask, learned: Instant::now() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knowledge_is_trusted_for_its_time_only() {
+        let repository: Repository = "team/app".parse().unwrap();
+        let suffixes = Suffixes::new(Duration::from_secs(60));
+        assert_eq!(suffixes.get(&repository), Knowledge::Unknown);
+        suffixes.learn(&repository, Some(0b10));
+        let known = suffixes.get(&repository);
+        assert!(known.allows(1) && !known.allows(0));
+        suffixes.learn(&repository, None);
+        assert!(suffixes.get(&repository).allows(0));
+        let never = Suffixes::new(Duration::ZERO);
+        never.learn(&repository, Some(0));
+        assert_eq!(never.get(&repository), Knowledge::Unknown);
+    }
+}

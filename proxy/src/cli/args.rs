@@ -1,0 +1,158 @@
+//! The arguments, as they are written (clap). What they mean is decided in `settings`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use onetag_config::{Age, LogFilter, LogFormat, NegativeTtl, Secret, Size, Suffix, Timeout, UpstreamUrl};
+
+/// One tag, every architecture: a registry endpoint that merges single-architecture tags at pull time.
+///
+/// Where a repository holds app:latest for amd64 and app:latest-arm for arm64, a pull of app:latest
+/// through onetag gets an image index with both.
+#[derive(Debug, Parser)]
+#[command(name = "onetag", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 findings that need a person.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve pulls in front of a registry
+    Serve(ServeArguments),
+    /// Show what a pull of a reference would get, and why
+    Inspect(InspectArguments),
+    /// Validate a configuration file
+    Check(CheckArguments),
+    /// Ask a running onetag whether it is healthy (for containers)
+    #[command(hide = true)]
+    Healthcheck(HealthcheckArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onetag serve --upstream https://registry.example.com --data-dir /var/lib/onetag
+  onetag serve --config /etc/onetag.toml
+
+Flags win over the environment, the environment over the file, the file over the defaults.")]
+pub(super) struct ServeArguments {
+    #[command(flatten)]
+    pub(super) settings: SettingArguments,
+    /// Where clients come [default: 127.0.0.1:5080]
+    #[arg(long, env = "ONETAG_LISTEN", value_name = "ADDR", help_heading = "Listeners")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Metrics, health and readiness [default: 127.0.0.1:5081]
+    #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", help_heading = "Listeners")]
+    pub(super) admin: Option<SocketAddr>,
+    /// How many client connections there may be at once [default: 10000]
+    #[arg(long, env = "ONETAG_MAX_CONNECTIONS", value_name = "N", help_heading = "Listeners")]
+    pub(super) max_connections: Option<u32>,
+    /// How long running pulls may take to end when onetag is stopped [default: 30s]
+    #[arg(long, env = "ONETAG_SHUTDOWN_GRACE", value_name = "TIME", help_heading = "Listeners")]
+    pub(super) shutdown_grace: Option<Age>,
+    /// Keep merged indexes here, so that their digests outlive a restart; without it, in memory only
+    #[arg(long, env = "ONETAG_DATA_DIR", value_name = "DIR", help_heading = "Cache")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// How much memory manifests and indexes may take [default: 256MiB]
+    #[arg(long, env = "ONETAG_MEMORY", value_name = "SIZE", help_heading = "Cache")]
+    pub(super) memory: Option<Size>,
+    /// How long a tag is answered without asking the upstream again [default: 60s]
+    #[arg(long, env = "ONETAG_TAG_TTL", value_name = "TIME", help_heading = "Cache")]
+    pub(super) tag_ttl: Option<Age>,
+    /// How long a missing tag is believed to be missing, at most 10s [default: 5s]
+    #[arg(long, env = "ONETAG_NEGATIVE_TTL", value_name = "TIME", help_heading = "Cache")]
+    pub(super) negative_ttl: Option<NegativeTtl>,
+    /// How long the last good answer is served while the upstream fails [default: 7d]
+    #[arg(long, env = "ONETAG_STALE_IF_ERROR", value_name = "TIME", help_heading = "Cache")]
+    pub(super) stale_if_error: Option<Age>,
+    /// The form of the log: auto, text or json
+    #[arg(long, env = "ONETAG_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
+    pub(super) log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, env = "ONETAG_LOG_LEVEL", value_name = "LEVEL", help_heading = "Log")]
+    pub(super) log_level: Option<LogFilter>,
+}
+
+/// The settings that all commands that ask a registry share.
+#[derive(Debug, Args)]
+pub(super) struct SettingArguments {
+    /// Read settings from this TOML file
+    #[arg(long, env = "ONETAG_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The registry behind onetag, for example https://registry.example.com
+    #[arg(long, env = "ONETAG_UPSTREAM", value_name = "URL", help_heading = "Upstream")]
+    pub(super) upstream: Option<UpstreamUrl>,
+    /// Trust the certificates in this PEM file besides those of the system
+    #[arg(long, env = "ONETAG_UPSTREAM_CA", value_name = "FILE", help_heading = "Upstream")]
+    pub(super) upstream_ca: Option<PathBuf>,
+    /// The user at the registry; without it, the Docker configuration is searched for credentials
+    #[arg(long, env = "ONETAG_UPSTREAM_USERNAME", value_name = "NAME", help_heading = "Upstream")]
+    pub(super) upstream_username: Option<String>,
+    /// The user's password. Every user of the machine can see it in the process list: prefer
+    /// --upstream-password-file or the environment
+    #[arg(long, env = "ONETAG_UPSTREAM_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    #[arg(value_parser = secret, conflicts_with = "upstream_password_file", help_heading = "Upstream")]
+    pub(super) upstream_password: Option<Secret>,
+    /// A file with the user's password
+    #[arg(long, env = "ONETAG_UPSTREAM_PASSWORD_FILE", value_name = "FILE", help_heading = "Upstream")]
+    pub(super) upstream_password_file: Option<PathBuf>,
+    /// The Docker config.json with credentials [default: $DOCKER_CONFIG or ~/.docker]
+    #[arg(long, env = "ONETAG_DOCKER_CONFIG", value_name = "PATH", help_heading = "Upstream")]
+    pub(super) docker_config: Option<PathBuf>,
+    /// How long to connect may take, TLS included [default: 5s]
+    #[arg(long, env = "ONETAG_CONNECT_TIMEOUT", value_name = "TIME", help_heading = "Upstream")]
+    pub(super) connect_timeout: Option<Timeout>,
+    /// How long response headers may take [default: 30s]
+    #[arg(long, env = "ONETAG_HEADER_TIMEOUT", value_name = "TIME", help_heading = "Upstream")]
+    pub(super) header_timeout: Option<Timeout>,
+    /// How long a body may stand still [default: 60s]
+    #[arg(long, env = "ONETAG_IDLE_BODY_TIMEOUT", value_name = "TIME", help_heading = "Upstream")]
+    pub(super) idle_body_timeout: Option<Timeout>,
+    /// The suffixes of members, in order of precedence: with "arm", app:latest-arm is a member of
+    /// app:latest [default: arm,arm64,arm64v8,aarch64,armv7,arm32v7,armhf,amd64,x86_64]
+    #[arg(long, env = "ONETAG_SUFFIXES", value_name = "LIST", value_delimiter = ',', help_heading = "Merge")]
+    pub(super) suffixes: Option<Vec<Suffix>>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onetag inspect registry.example.com/team/app:latest
+  onetag inspect --upstream http://127.0.0.1:5000 team/app:latest --json
+
+Exit code 3 says that a warning needs a person, 1 that there is nothing to pull.")]
+pub(super) struct InspectArguments {
+    /// The reference: [REGISTRY/]REPOSITORY[:TAG|@DIGEST]
+    #[arg(value_name = "REF")]
+    pub(super) reference: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) settings: SettingArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Print the effective settings, passwords masked
+    #[arg(long)]
+    pub(super) print: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HealthcheckArguments {
+    /// The admin listener
+    #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:5081")]
+    pub(super) admin: SocketAddr,
+}
+
+/// A password is taken as it stands; there is no wrong one that clap could repeat on the terminal.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::from(text))
+}

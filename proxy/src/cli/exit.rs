@@ -1,0 +1,62 @@
+//! From the process's arguments to its exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{Arguments, Command};
+use super::{check, healthcheck, inspect, serve};
+
+/// How a command ended, beyond success.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It could not be done: exit code 1.
+    Failed(String),
+    /// Wrong usage or configuration: exit code 2.
+    Usage(String),
+    /// Done, with findings that need a person: exit code 3.
+    Findings,
+}
+
+impl Failure {
+    /// A wrong setting, argument or environment.
+    pub(super) fn usage(error: impl ToString) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// Something that should have worked.
+    pub(super) fn failed(error: impl ToString) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs the command that the process's arguments name.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 findings that need a person.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::serve(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(message)) => tell(&message, 1),
+        Err(Failure::Usage(message)) => tell(&message, 2),
+        Err(Failure::Findings) => ExitCode::from(3),
+    }
+}
+
+fn tell(message: &str, code: u8) -> ExitCode {
+    // There is nobody left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "onetag: {message}");
+    ExitCode::from(code)
+}
+
+/// Writes to standard output; a reader that went away (`onetag inspect | head`) is no failure.
+pub(super) fn print(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}

@@ -1,0 +1,13 @@
+//! The command line: arguments in, exit code out.
+
+mod args;
+mod check;
+mod exit;
+mod healthcheck;
+mod inspect;
+mod serve;
+mod settings;
+mod table;
+mod target;
+
+pub use exit::run;

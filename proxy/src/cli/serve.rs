@@ -1,0 +1,77 @@
+//! `onetag serve`: everything that can be wrong is found before the first line is printed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onetag_config::Config;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cache::{DiskStore, Store};
+use crate::resolve::Resolver;
+use crate::server::{Bound, Limits, Running, Started};
+use crate::telemetry::{Metrics, init_logs};
+
+use super::args::ServeArguments;
+use super::exit::{Failure, print};
+use super::settings;
+
+pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
+    let config = settings::of_serve(arguments)?;
+    init_logs(&config.log).map_err(Failure::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(async {
+        let mut signals = Signals::new().map_err(Failure::failed)?;
+        let started = start(&config)?;
+        signals.next().await;
+        stop(started, config.server.shutdown_grace.get(), signals).await;
+        Ok(())
+    })
+}
+
+fn start(config: &Config) -> Result<Started, Failure> {
+    let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
+    let upstream = settings::upstream(config, Arc::clone(&metrics))?;
+    let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
+    let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
+    let disk = config.cache.data_dir.as_deref().map(DiskStore::open).transpose().map_err(Failure::usage)?;
+    let disk = disk.map(|disk| Arc::new(disk) as Arc<dyn Store>);
+    if disk.is_none() {
+        tracing::warn!("no --data-dir: the digests of merged indexes will not outlive this process");
+    }
+    let resolver = Resolver::new(upstream, &config.cache, &config.merge, disk, Arc::clone(&metrics));
+    let resolver = Arc::new(resolver.map_err(Failure::usage)?);
+    let (public, private) = (registry.address(), admin.address());
+    let limits = Limits {
+        max_connections: config.server.max_connections.get(),
+        header_timeout: config.server.header_timeout.get(),
+    };
+    let started = Running { registry, admin, limits, resolver, metrics }.start();
+    print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"));
+    Ok(started)
+}
+
+async fn stop(started: Started, grace: Duration, mut signals: Signals) {
+    tracing::info!(?grace, "stopping; running pulls may end");
+    tokio::select! {
+        in_time = started.stop(grace) => if !in_time {
+            tracing::warn!("some pulls did not end in time");
+        },
+        () = signals.next() => tracing::warn!("told twice: stopped at once"),
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals(Signal, Signal);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => (),
+            _ = self.1.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The effective settings: flags over environment over file over defaults.
+
+use std::path::PathBuf;
+
+use onetag_config::{Config, Limit};
+
+use crate::merge::Scheme;
+use crate::upstream::{Credentials, Upstream};
+
+use super::args::{ServeArguments, SettingArguments};
+use super::exit::Failure;
+
+/// Puts a value where one was given.
+fn set<T>(setting: &mut T, given: Option<impl Into<T>>) {
+    if let Some(value) = given {
+        *setting = value.into();
+    }
+}
+
+/// The settings that all commands share; not yet validated.
+pub(super) fn shared(arguments: &SettingArguments) -> Result<Config, Failure> {
+    let mut config = match &arguments.config {
+        Some(path) => Config::load(path).map_err(Failure::usage)?,
+        None => Config::default(),
+    };
+    let given = arguments;
+    let upstream = &mut config.upstream;
+    set(&mut upstream.url, given.upstream.clone());
+    set(&mut upstream.ca_file, given.upstream_ca.clone());
+    set(&mut upstream.username, given.upstream_username.clone());
+    if given.upstream_password.is_some() || given.upstream_password_file.is_some() {
+        upstream.password.clone_from(&given.upstream_password);
+        upstream.password_file.clone_from(&given.upstream_password_file);
+    }
+    set(&mut upstream.docker_config, given.docker_config.clone());
+    upstream.docker_config = upstream.docker_config.take().or_else(usual_docker_config);
+    set(&mut upstream.connect_timeout, given.connect_timeout);
+    set(&mut upstream.header_timeout, given.header_timeout);
+    set(&mut upstream.idle_body_timeout, given.idle_body_timeout);
+    set(&mut config.merge.suffixes, given.suffixes.clone());
+    Ok(config)
+}
+
+/// The settings of `serve`, validated.
+pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
+    let mut config = shared(&arguments.settings)?;
+    let server = &mut config.server;
+    set(&mut server.listen, arguments.listen);
+    set(&mut server.admin, arguments.admin);
+    set(&mut server.shutdown_grace, arguments.shutdown_grace);
+    if let Some(given) = arguments.max_connections {
+        server.max_connections = Limit::try_from(i64::from(given))
+            .map_err(|error| Failure::usage(format!("--max-connections {given}: it {error}")))?;
+    }
+    let cache = &mut config.cache;
+    set(&mut cache.data_dir, arguments.data_dir.clone());
+    set(&mut cache.memory, arguments.memory);
+    set(&mut cache.tag_ttl, arguments.tag_ttl);
+    set(&mut cache.negative_ttl, arguments.negative_ttl);
+    set(&mut cache.stale_if_error, arguments.stale_if_error);
+    set(&mut config.log.format, arguments.log_format);
+    set(&mut config.log.level, arguments.log_level.clone());
+    validate(&config)?;
+    Ok(config)
+}
+
+/// What the settings alone can show to be wrong.
+pub(super) fn validate(config: &Config) -> Result<(), Failure> {
+    config.validate().map_err(Failure::usage)?;
+    let suffixes = config.merge.suffixes.iter().map(onetag_config::Suffix::as_str);
+    Scheme::new(suffixes).map(drop).map_err(Failure::usage)
+}
+
+/// The upstream of these settings.
+pub(super) fn upstream(
+    config: &Config,
+    metrics: std::sync::Arc<crate::telemetry::Metrics>,
+) -> Result<Upstream, Failure> {
+    let credentials = Credentials::resolve(&config.upstream).map_err(Failure::usage)?;
+    Upstream::new(&config.upstream, credentials, metrics).map_err(Failure::usage)
+}
+
+/// Where Docker keeps its configuration, if it is there.
+fn usual_docker_config() -> Option<PathBuf> {
+    let directory = std::env::var_os("DOCKER_CONFIG")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".docker")))?;
+    let file = directory.join("config.json");
+    file.is_file().then_some(file)
+}

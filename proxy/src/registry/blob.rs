@@ -1,0 +1,45 @@
+//! Blobs: streamed from the upstream.
+
+use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use onetag_oci::{Digest, Repository};
+use prometheus::IntCounter;
+
+use crate::upstream::{BlobRange, Upstream};
+
+use super::body::Body;
+use super::error::{Code, RegistryError};
+use super::manifest::CONTENT_DIGEST;
+
+/// Answers a request for a blob, or for a part of it.
+pub(super) async fn get(
+    upstream: &Upstream,
+    sent_bytes: &IntCounter,
+    method: &Method,
+    headers: &HeaderMap,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Response<Body>, RegistryError> {
+    let range = headers.get(RANGE).filter(|_| method == Method::GET).map(|range| BlobRange {
+        range: range.clone(),
+        if_range: headers.get(IF_RANGE).cloned(),
+    });
+    let (mut parts, body) =
+        upstream.blob(repository, digest, method.clone(), range).await?.into_parts();
+    match parts.status {
+        StatusCode::NOT_FOUND => {
+            return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            return Err(RegistryError::new(Code::RangeInvalid, "the blob does not have the range asked for"));
+        }
+        _ => {}
+    }
+    let text = HeaderValue::from_str(&digest.to_string()).expect("a digest is ASCII");
+    parts.headers.insert(CONTENT_DIGEST, text);
+    let octets = HeaderValue::from_static("application/octet-stream");
+    parts.headers.entry(CONTENT_TYPE).or_insert(octets);
+    let body =
+        if method == Method::HEAD { Body::empty() } else { Body::Blob(Box::pin(body), sent_bytes.clone()) };
+    Ok(Response::from_parts(parts, body))
+}

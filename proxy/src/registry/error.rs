@@ -1,0 +1,210 @@
+//! Errors as clients see them: one table (distribution-spec, section Error codes).
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::resolve::ResolveError;
+use crate::upstream::{ErrorKind, Phase, UpstreamError};
+
+use super::body::Body;
+
+/// The codes that onetag answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// No such blob.
+    BlobUnknown,
+    /// The upstream refuses.
+    Denied,
+    /// The text is no digest.
+    DigestInvalid,
+    /// The text is no reference.
+    ManifestInvalid,
+    /// No such manifest.
+    ManifestUnknown,
+    /// The text is no repository name.
+    NameInvalid,
+    /// No such repository, or nothing in it that was asked for.
+    NameUnknown,
+    /// No such path.
+    NotFound,
+    /// The range of a blob cannot be satisfied.
+    RangeInvalid,
+    /// Too many requests.
+    TooManyRequests,
+    /// The method is not supported here.
+    Unsupported,
+    /// The upstream cannot be reached, or its answer is wrong.
+    BadUpstream,
+    /// The upstream has trouble that is likely to pass.
+    Unavailable,
+    /// A fault of onetag's own.
+    Internal,
+}
+
+impl Code {
+    /// The wire name and the status. Where the specification has no code, the names are those that
+    /// registries use.
+    fn row(self) -> (&'static str, StatusCode) {
+        match self {
+            Self::BlobUnknown => ("BLOB_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
+            Self::DigestInvalid => ("DIGEST_INVALID", StatusCode::BAD_REQUEST),
+            Self::ManifestInvalid => ("MANIFEST_INVALID", StatusCode::BAD_REQUEST),
+            Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
+            Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::NotFound => ("UNSUPPORTED", StatusCode::NOT_FOUND),
+            Self::RangeInvalid => ("RANGE_INVALID", StatusCode::RANGE_NOT_SATISFIABLE),
+            Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
+            Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
+            Self::BadUpstream => ("UNAVAILABLE", StatusCode::BAD_GATEWAY),
+            Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Internal => ("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    /// The wire name.
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status.
+    pub fn status(self) -> StatusCode {
+        self.row().1
+    }
+}
+
+/// An error for a client: little is told, and the log has the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryError {
+    code: Code,
+    message: Cow<'static, str>,
+    /// What the log has beyond the message.
+    cause: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl RegistryError {
+    /// An error with this message.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), cause: None, retry_after: None }
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What the log has to tell: the message, or the whole cause behind it.
+    pub fn for_the_log(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.message)
+    }
+
+    /// The response: an OCI error body.
+    pub fn response(&self) -> Response<Body> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            errors: [Entry<'a>; 1],
+        }
+        #[derive(Serialize)]
+        struct Entry<'a> {
+            code: &'a str,
+            message: &'a str,
+        }
+        let wire = Wire { errors: [Entry { code: self.code.name(), message: &self.message }] };
+        let body = serde_json::to_vec(&wire).expect("two strings always serialise");
+        let mut response = Response::new(Body::full(Bytes::from(body)));
+        *response.status_mut() = self.code.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if self.code == Code::Unsupported {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
+impl From<&UpstreamError> for RegistryError {
+    fn from(error: &UpstreamError) -> Self {
+        let (code, what) = match error.kind() {
+            ErrorKind::Denied(_) => {
+                (Code::Denied, "the upstream registry denies access, or there is no such repository")
+            }
+            ErrorKind::Limited { .. } => (Code::TooManyRequests, "the upstream registry limits its rate"),
+            ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Timeout { phase: Phase::Connect, .. } => {
+                (Code::BadUpstream, "the upstream registry cannot be reached")
+            }
+            ErrorKind::Wrong(_) | ErrorKind::Redirect(_) => {
+                (Code::BadUpstream, "the upstream registry gave an answer that cannot be right")
+            }
+            ErrorKind::Broken(_) | ErrorKind::Timeout { .. } | ErrorKind::Status { .. } => {
+                (Code::Unavailable, "the upstream registry failed")
+            }
+        };
+        let retry_after = match code {
+            Code::Unavailable | Code::TooManyRequests => {
+                Some(error.retry_after().unwrap_or(Duration::from_secs(1)))
+            }
+            _ => None,
+        };
+        let message = format!("{what}: {}", error.kind()).into();
+        Self { code, message, cause: Some(error.to_string()), retry_after }
+    }
+}
+
+impl From<UpstreamError> for RegistryError {
+    fn from(error: UpstreamError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<ResolveError> for RegistryError {
+    fn from(error: ResolveError) -> Self {
+        match &error {
+            ResolveError::Upstream(upstream) => Self::from(upstream),
+            ResolveError::Document { .. } => Self::new(
+                Code::BadUpstream,
+                format!("the upstream registry gave an answer that cannot be right: {error}"),
+            ),
+            ResolveError::Lost(_) => Self::new(Code::Internal, "an internal error; the log has more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_wire_name_and_status() {
+        for (code, name, status) in [
+            (Code::BlobUnknown, "BLOB_UNKNOWN", 404),
+            (Code::Denied, "DENIED", 403),
+            (Code::DigestInvalid, "DIGEST_INVALID", 400),
+            (Code::ManifestInvalid, "MANIFEST_INVALID", 400),
+            (Code::ManifestUnknown, "MANIFEST_UNKNOWN", 404),
+            (Code::NameInvalid, "NAME_INVALID", 400),
+            (Code::NameUnknown, "NAME_UNKNOWN", 404),
+            (Code::NotFound, "UNSUPPORTED", 404),
+            (Code::RangeInvalid, "RANGE_INVALID", 416),
+            (Code::TooManyRequests, "TOOMANYREQUESTS", 429),
+            (Code::Unsupported, "UNSUPPORTED", 405),
+            (Code::BadUpstream, "UNAVAILABLE", 502),
+            (Code::Unavailable, "UNAVAILABLE", 503),
+            (Code::Internal, "UNKNOWN", 500),
+        ] {
+            let response = RegistryError::new(code, "m").response();
+            assert_eq!((code.name(), response.status().as_u16()), (name, status));
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+            assert_eq!(response.headers().contains_key(ALLOW), status == 405);
+        }
+    }
+}

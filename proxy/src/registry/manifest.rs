@@ -1,0 +1,79 @@
+//! Manifests and indexes, by tag and by digest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use onetag_oci::{Accept, Digest, Repository, Tag};
+
+use crate::cache::Content;
+use crate::resolve::Resolver;
+
+use super::body::Body;
+use super::error::{Code, RegistryError};
+
+/// The header that names the digest of what a response is about.
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
+pub(super) async fn by_tag(
+    resolver: &Arc<Resolver>,
+    method: &Method,
+    headers: &HeaderMap,
+    repository: &Repository,
+    tag: &Tag,
+) -> Result<Response<Body>, RegistryError> {
+    let unknown = |message| RegistryError::new(Code::ManifestUnknown, message);
+    let tagged = resolver.tag(repository, tag).await?;
+    let tagged = tagged.ok_or_else(|| unknown("the upstream has no such tag"))?;
+    let accept = Accept::parse(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
+    let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
+        respond(method, headers, &tagged.content)
+    } else {
+        let single = resolver.single(repository, &tagged).await?;
+        let none = "the client accepts no image index, and this one has no linux/amd64 image";
+        let single = single.ok_or_else(|| unknown(none))?;
+        respond(method, headers, &single)
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+/// Answers a request for a digest: these bytes or none (rule T10).
+pub(super) async fn by_digest(
+    resolver: &Arc<Resolver>,
+    method: &Method,
+    headers: &HeaderMap,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Response<Body>, RegistryError> {
+    let found = resolver.manifest(repository, digest).await?;
+    let content = found.ok_or_else(|| {
+        RegistryError::new(Code::ManifestUnknown, "neither the upstream nor onetag has this digest here")
+    })?;
+    Ok(respond(method, headers, &content))
+}
+
+/// HEAD and GET differ in the body alone (rule L4).
+fn respond(method: &Method, request: &HeaderMap, content: &Content) -> Response<Body> {
+    let unchanged = request.get_all(IF_NONE_MATCH).iter().any(|etags| has_etag(etags, &content.etag));
+    let body = if unchanged || method == Method::HEAD { Bytes::new() } else { content.bytes.clone() };
+    let mut response = Response::new(Body::full(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_DIGEST, content.content_digest.clone());
+    headers.insert(ETAG, content.etag.clone());
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        headers.insert(CONTENT_TYPE, content.content_type.clone());
+        headers.insert(CONTENT_LENGTH, content.content_length.clone());
+    }
+    response
+}
+
+/// Whether a list of entity tags (RFC 9110, section 13.1.2) holds this one; weak ones count.
+fn has_etag(list: &HeaderValue, etag: &HeaderValue) -> bool {
+    let mut tags = list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
+}

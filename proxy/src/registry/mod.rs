@@ -1,0 +1,16 @@
+//! The HTTP surface: the OCI distribution API as clients see it (distribution-spec, `docs/wire.md`).
+
+mod blob;
+mod body;
+mod endpoint;
+mod error;
+mod manifest;
+mod passed;
+mod referrers;
+mod service;
+mod tags;
+
+pub use body::Body;
+pub use endpoint::Endpoint;
+pub use error::{Code, RegistryError};
+pub use service::Registry;

@@ -1,0 +1,70 @@
+//! Small documents that are only passed on.
+
+use http::header::{CONTENT_LENGTH, LINK};
+use http::{HeaderValue, Method, Response, StatusCode, Uri};
+
+use bytes::Bytes;
+use onetag_oci::Repository;
+
+use crate::upstream::Upstream;
+
+use super::body::Body;
+use super::error::{Code, RegistryError};
+
+/// The most bytes of such a document.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Asks the upstream for `/v2/<repository>/<path>` with the client's own query, and passes the answer on.
+pub(super) async fn pass(
+    upstream: &Upstream,
+    method: &Method,
+    uri: &Uri,
+    repository: &Repository,
+    path: &str,
+) -> Result<Response<Body>, RegistryError> {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let path = format!("/v2/{repository}/{path}{query}");
+    let (mut parts, bytes) = upstream.small(repository, &path, MAX_BYTES).await?.into_parts();
+    if parts.status == StatusCode::NOT_FOUND {
+        return Err(RegistryError::new(Code::NameUnknown, "the upstream has nothing of this kind here"));
+    }
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    if let Some(link) = parts.headers.get(LINK) {
+        let link = local_link(link, repository);
+        parts.headers.remove(LINK);
+        if let Some(link) = link {
+            parts.headers.insert(LINK, link);
+        }
+    }
+    let bytes = if method == Method::HEAD { Bytes::new() } else { bytes };
+    Ok(Response::from_parts(parts, Body::full(bytes)))
+}
+
+/// A Link that stays with onetag: what stands before `/v2/<repository>/`, be it the upstream's host or a
+/// path prefix, is not the client's to know.
+fn local_link(link: &HeaderValue, repository: &Repository) -> Option<HeaderValue> {
+    let (target, parameters) = link.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
+    let place = target.find(&format!("/v2/{repository}/"))?;
+    HeaderValue::from_str(&format!("<{}>{parameters}", &target[place..])).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_never_leads_around_onetag() {
+        let repository = "team/app".parse().unwrap();
+        let local = |link| local_link(&HeaderValue::from_static(link), &repository);
+        let expected = r#"</v2/team/app/tags/list?last=b>; rel="next""#;
+        for link in [
+            expected,
+            r#"<https://registry.example/v2/team/app/tags/list?last=b>; rel="next""#,
+            r#"</prefix/v2/team/app/tags/list?last=b>; rel="next""#,
+        ] {
+            assert_eq!(local(link).unwrap(), expected);
+        }
+        assert_eq!(local(r#"</v2/other/tags/list>; rel="next""#), None);
+        assert_eq!(local("nonsense"), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! One request, from its path to its response.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Method, Request, Response};
+use onetag_oci::Reference;
+use tracing::Instrument;
+
+use crate::resolve::Resolver;
+use crate::telemetry::{Metrics, RequestId, Route};
+
+use super::body::Body;
+use super::endpoint::Endpoint;
+use super::error::{Code, RegistryError};
+use super::{blob, manifest, referrers, tags};
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The registry that clients see. Shared by all connections.
+pub struct Registry {
+    resolver: Arc<Resolver>,
+    metrics: Arc<Metrics>,
+}
+
+impl Registry {
+    /// The registry surface of a resolver.
+    pub fn new(resolver: Arc<Resolver>, metrics: Arc<Metrics>) -> Self {
+        Self { resolver, metrics }
+    }
+
+    /// Answers one request. The request's body is not looked at: nothing is written through onetag.
+    pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body> {
+        let started = Instant::now();
+        let id = RequestId::next();
+        let span = tracing::info_span!("request", %id);
+        let (parts, _) = request.into_parts();
+        let endpoint = Endpoint::parse(parts.uri.path());
+        let route = endpoint.as_ref().map_or(Route::Other, Endpoint::route);
+        let answered = match endpoint {
+            Ok(endpoint) => self.answer(&parts, endpoint).instrument(span.clone()).await,
+            Err(error) => Err(error),
+        };
+        let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
+        response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        let (status, took) = (response.status().as_u16(), started.elapsed());
+        self.metrics.request(route, status, took);
+        span.in_scope(|| {
+            tracing::debug!(method = %parts.method, path = parts.uri.path(), status, ?took, "answered");
+        });
+        response
+    }
+
+    async fn answer(
+        &self,
+        request: &http::request::Parts,
+        endpoint: Endpoint,
+    ) -> Result<Response<Body>, RegistryError> {
+        let http::request::Parts { method, uri, headers, .. } = request;
+        if method != Method::GET && method != Method::HEAD {
+            let message = "onetag serves pulls only; push and delete at the registry behind it";
+            return Err(RegistryError::new(Code::Unsupported, message));
+        }
+        let resolver = &self.resolver;
+        match endpoint {
+            Endpoint::Ping => Ok(ping(method)),
+            Endpoint::Manifest(repository, Reference::Tag(tag)) => {
+                manifest::by_tag(resolver, method, headers, &repository, &tag).await
+            }
+            Endpoint::Manifest(repository, Reference::Digest(digest)) => {
+                manifest::by_digest(resolver, method, headers, &repository, &digest).await
+            }
+            Endpoint::Blob(repository, digest) => {
+                let sent = &self.metrics.blob_bytes;
+                blob::get(resolver.upstream(), sent, method, headers, &repository, &digest).await
+            }
+            Endpoint::Tags(repository) => tags::list(resolver.upstream(), method, uri, &repository).await,
+            Endpoint::Referrers(repository, digest) => {
+                referrers::list(resolver, method, uri, &repository, &digest).await
+            }
+            Endpoint::Upload(_) => Err(RegistryError::new(Code::NotFound, "there are no uploads here")),
+        }
+    }
+}
+
+/// The API is here. What the upstream says to it does not matter: its credentials are onetag's.
+fn ping(method: &Method) -> Response<Body> {
+    let body = if method == Method::HEAD { Body::empty() } else { Body::full(Bytes::from_static(b"{}")) };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The error's response; its id leads from the client's message to the log.
+fn refuse(id: RequestId, error: &RegistryError) -> Response<Body> {
+    let mut response = error.response();
+    if response.status().is_server_error() {
+        tracing::warn!(status = response.status().as_u16(), error = error.for_the_log(), "failed");
+    } else {
+        tracing::debug!(status = response.status().as_u16(), error = error.for_the_log(), "refused");
+    }
+    let text = HeaderValue::from_str(&id.to_string()).expect("an id is hexadecimal");
+    response.headers_mut().insert(REQUEST_ID, text);
+    response
+}

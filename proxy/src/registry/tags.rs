@@ -1,0 +1,20 @@
+//! The tag list, as the upstream has it.
+
+use http::{Method, Response, Uri};
+use onetag_oci::Repository;
+
+use crate::upstream::Upstream;
+
+use super::body::Body;
+use super::error::RegistryError;
+use super::passed::pass;
+
+/// Answers a request for a repository's tags.
+pub(super) async fn list(
+    upstream: &Upstream,
+    method: &Method,
+    uri: &Uri,
+    repository: &Repository,
+) -> Result<Response<Body>, RegistryError> {
+    pass(upstream, method, uri, repository, "tags/list").await
+}

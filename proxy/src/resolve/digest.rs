@@ -1,0 +1,58 @@
+//! A digest: from memory, from the store of merged indexes, from the upstream. Never anything else than
+//! the bytes that have it (rule T10).
+
+use std::sync::Arc;
+
+use onetag_oci::{Digest, Document, Reference, Repository};
+
+use crate::cache::Content;
+
+use super::error::ResolveError;
+use super::resolver::{DigestResult, Resolver};
+
+impl Resolver {
+    /// The manifest or index of this digest in this repository; none when there is none.
+    pub async fn manifest(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> DigestResult {
+        if let Some(content) = self.manifests.get(repository, digest) {
+            return Ok(Some(content));
+        }
+        let resolver = Arc::clone(self);
+        let key = (repository.clone(), digest.clone());
+        let fetch = |(repository, digest)| async move { resolver.fetch(&repository, &digest).await };
+        self.digest_flights.join(key.clone(), || fetch(key)).await?
+    }
+
+    /// Whether a digest is one that onetag itself made for this repository.
+    pub async fn is_merged(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.merged.find(repository, digest).await.is_some()
+    }
+
+    async fn fetch(&self, repository: &Repository, digest: &Digest) -> DigestResult {
+        if let Some(content) = self.manifests.get(repository, digest) {
+            return Ok(Some(content));
+        }
+        if let Some(content) = self.merged.find(repository, digest).await {
+            self.manifests.put(repository, &content);
+            return Ok(Some(content));
+        }
+        let found = self.document(repository, &Reference::Digest(digest.clone())).await?;
+        Ok(found.map(|(content, _)| content))
+    }
+
+    /// Fetches and reads a document, and keeps it by its digest.
+    pub(super) async fn document(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<(Arc<Content>, Document)>, ResolveError> {
+        let Some(found) = self.upstream.manifest(repository, reference).await? else { return Ok(None) };
+        let document = Document::parse(&found.bytes, &found.media_type).map_err(|error| {
+            let (repository, reference) = (repository.clone(), reference.clone());
+            ResolveError::Document { repository, reference, error: Arc::new(error) }
+        })?;
+        let content = Content::new(found.bytes, document.media_type().clone(), found.digest);
+        let content = Arc::new(content);
+        self.manifests.put(repository, &content);
+        Ok(Some((content, document)))
+    }
+}

@@ -1,0 +1,30 @@
+//! Why a reference could not be resolved.
+
+use std::sync::Arc;
+
+use onetag_oci::{DocumentError, Reference, Repository};
+
+use crate::flight::FlightLost;
+use crate::upstream::UpstreamError;
+
+/// A failure, cheap to clone: all callers of one fill share it. That something does not exist is no
+/// failure but an answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ResolveError {
+    /// The upstream could not be asked, or its answer could not be used.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The upstream's document is no manifest or index.
+    #[error("{repository} {reference}: {error}")]
+    Document {
+        /// Where it is.
+        repository: Repository,
+        /// What names it.
+        reference: Reference,
+        /// What is wrong with it.
+        error: Arc<DocumentError>,
+    },
+    /// The work ended without a result.
+    #[error(transparent)]
+    Lost(#[from] FlightLost),
+}

@@ -1,0 +1,85 @@
+//! The resolver: everything that a decision needs, in one place.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onetag_config::{Cache, Merge};
+use onetag_oci::{Digest, Repository, Tag};
+
+use crate::cache::{Configs, Content, Manifests, MergedStore, Store, Suffixes, TagRecord, Tags};
+use crate::flight::Flights;
+use crate::merge::{Policy, Scheme, UnknownToken};
+use crate::telemetry::Metrics;
+use crate::upstream::Upstream;
+
+use super::error::ResolveError;
+
+/// Decides what tags and digests are. One for each upstream; shared by all connections.
+pub struct Resolver {
+    pub(super) upstream: Upstream,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) scheme: Scheme,
+    pub(super) policy: Policy,
+    pub(super) times: Times,
+    pub(super) tags: Tags,
+    pub(super) manifests: Manifests,
+    pub(super) configs: Configs,
+    pub(super) suffixes: Suffixes,
+    pub(super) merged: MergedStore,
+    pub(super) tag_flights: Flights<(Repository, Tag), Result<TagRecord, ResolveError>>,
+    pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
+    pub(super) learning: Flights<Repository, ()>,
+}
+
+pub(super) type DigestResult = Result<Option<Arc<Content>>, ResolveError>;
+
+/// For how long what is believed.
+pub(super) struct Times {
+    pub(super) tag: Duration,
+    pub(super) absent: Duration,
+    pub(super) stale_if_error: Duration,
+}
+
+impl Resolver {
+    /// A resolver in front of `upstream`; merged indexes go to `disk` where there is one.
+    pub fn new(
+        upstream: Upstream,
+        cache: &Cache,
+        merge: &Merge,
+        disk: Option<Arc<dyn Store>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, UnknownToken> {
+        let times = Times {
+            tag: cache.tag_ttl.get(),
+            absent: cache.negative_ttl.get(),
+            stale_if_error: cache.stale_if_error.get(),
+        };
+        let memory = cache.memory.bytes();
+        Ok(Self {
+            upstream,
+            metrics,
+            scheme: Scheme::new(merge.suffixes.iter().map(onetag_config::Suffix::as_str))?,
+            policy: Policy { complete_index: merge.complete_index },
+            tags: Tags::new(memory / 2, times.tag.max(times.stale_if_error).max(times.absent)),
+            manifests: Manifests::new(memory / 4),
+            configs: Configs::new(memory / 8),
+            suffixes: Suffixes::new(merge.relearn.get()),
+            merged: MergedStore::new(memory / 8, disk),
+            times,
+            tag_flights: Flights::default(),
+            digest_flights: Flights::default(),
+            learning: Flights::default(),
+        })
+    }
+
+    /// The registry behind this resolver, for what is only passed through.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Notes the caches' sizes in the metrics.
+    pub fn measure(&self) {
+        let bytes = self.tags.weight() + self.manifests.weight();
+        self.metrics.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+}

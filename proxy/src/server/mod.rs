@@ -1,0 +1,11 @@
+//! Listeners and connections: from a socket to a request, bounded in number and time.
+
+mod admin;
+mod connection;
+mod listener;
+mod running;
+
+pub use admin::Admin;
+pub use connection::{Handler, Limits};
+pub use listener::{BindError, Bound};
+pub use running::{Running, Started};

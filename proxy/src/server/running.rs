@@ -1,0 +1,82 @@
+//! The running whole: both listeners, and how they stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::admin::Admin;
+use super::connection::{Handler, Limits};
+use super::listener::Bound;
+use crate::registry::{Body, Registry};
+use crate::resolve::Resolver;
+use crate::telemetry::Metrics;
+
+/// How many connections the admin listener takes; it must answer when the other one is full.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// Everything that is needed to start.
+pub struct Running {
+    /// Where clients come.
+    pub registry: Bound,
+    /// Where the operator comes.
+    pub admin: Bound,
+    /// The bounds of the clients' connections.
+    pub limits: Limits,
+    /// What answers.
+    pub resolver: Arc<Resolver>,
+    /// What counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Listeners that are being served.
+pub struct Started {
+    stop_registry: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    registry: JoinHandle<()>,
+    admin: JoinHandle<()>,
+}
+
+impl Handler for Registry {
+    type Body = Body;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+        self.answer_request(request).await
+    }
+}
+
+impl Running {
+    /// Starts to serve. Must be called within a runtime.
+    pub fn start(self) -> Started {
+        let Self { registry, admin, limits, resolver, metrics } = self;
+        let (stop_registry, registry_stops) = watch::channel(false);
+        let (stop_admin, admin_stops) = watch::channel(false);
+        let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&resolver), registry_stops.clone());
+        let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
+        let (open, admin_open) = (metrics.connections.clone(), metrics.admin_connections.clone());
+        let handler = Arc::new(Registry::new(resolver, metrics));
+        Started {
+            registry: tokio::spawn(registry.serve(handler, limits, open, registry_stops)),
+            admin: tokio::spawn(admin.serve(Arc::new(admin_handler), admin_limits, admin_open, admin_stops)),
+            stop_registry,
+            stop_admin,
+        }
+    }
+}
+
+impl Started {
+    /// Stops: no new connection, running requests may end within `grace`, and the admin listener
+    /// answers until then.
+    ///
+    /// Says whether everything ended in time.
+    pub async fn stop(self, grace: Duration) -> bool {
+        self.stop_registry.send_replace(true);
+        let in_time = tokio::time::timeout(grace, self.registry).await.is_ok();
+        self.stop_admin.send_replace(true);
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.admin).await;
+        in_time
+    }
+}
