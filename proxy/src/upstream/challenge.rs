@@ -1,11 +1,12 @@
 //! What a 401 asks for (RFC 9110, section 11.6.1; the distribution project's token specification).
 
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use http_auth::parser::ChallengeParser;
 use http_auth::{ChallengeRef, ParamValue};
 
 use super::destination::{Destinations, Refused};
+use super::error::Asked;
 use super::kind::Denied;
 
 /// How an upstream wants to be convinced.
@@ -45,6 +46,11 @@ impl Challenge {
 }
 
 impl TokenServer {
+    /// How errors name a request to it.
+    pub(super) fn asked(&self, method: Method) -> Asked {
+        Asked::new(method, &self.realm)
+    }
+
     fn read(challenge: &ChallengeRef<'_>, destinations: &Destinations) -> Result<Self, Denied> {
         let parameter = |name: &str| {
             let value = |(key, value): &(&str, ParamValue<'_>)| {

@@ -1,11 +1,12 @@
 //! What an upstream can be asked for.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, IF_RANGE, LINK, RANGE};
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use onetag_config::UpstreamUrl;
 use onetag_oci::{Digest, MAX_DOCUMENT_BYTES, MediaType, Reference, Repository};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -169,7 +170,13 @@ impl Upstream {
         path_and_query: &str,
         scope: Option<&Repository>,
     ) -> Result<Ask, UpstreamError> {
-        match format!("{}{path_and_query}", self.url).parse() {
+        // Built from parts: joined as text, `@host/` after the authority would be another host.
+        let uri = Uri::builder()
+            .scheme(self.url.scheme().to_string().as_str())
+            .authority(self.url.authority())
+            .path_and_query(format!("{}{path_and_query}", self.url.path_prefix()))
+            .build();
+        match uri {
             Ok(uri) => Ok(Ask::new(kind, method, uri, scope.cloned())),
             Err(_) => Err(UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path))),
         }
@@ -185,6 +192,12 @@ impl Upstream {
                 Err(ask.failed(&ask.uri, ErrorKind::Timeout { phase: Phase::Place, limit }))
             }
         }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upstream").field(&self.url).finish()
     }
 }
 

@@ -13,7 +13,7 @@ const TOKEN_USER: &str = "<token>";
 pub(super) enum Credential {
     /// The value of an `Authorization: Basic` header.
     Basic(HeaderValue),
-    /// An OAuth2 refresh token, which only a token server takes.
+    /// An OAuth 2 refresh token, which only a token server takes.
     Identity(Secret),
 }
 
@@ -21,7 +21,7 @@ impl Credential {
     /// The credential of an account; `None` for the empty one, which stands for no account.
     pub(super) fn new(username: &str, password: &str) -> Option<Self> {
         match (username, password) {
-            ("", "") | (TOKEN_USER, "") => None,
+            ("" | TOKEN_USER, "") => None,
             (TOKEN_USER, token) => Some(Self::Identity(token.into())),
             _ => Some(Self::Basic(basic(username, password))),
         }

@@ -1,5 +1,6 @@
 //! Where the credentials for the upstream come from.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::docker;
 use super::setup::SetupError;
 
 /// How long a credential is kept before its source is asked again: helpers hand out passwords that expire.
-const KEPT: Duration = Duration::from_secs(300);
+const KEPT: Duration = Duration::from_mins(5);
 
 /// How old a refused credential must be for its source to be asked again. Else each refused request would
 /// run a helper.
@@ -107,6 +108,17 @@ impl Credentials {
             credential
         };
         self.lookups.join((), work).await.ok().flatten()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &*self.source {
+            Source::Anonymous => "no credentials",
+            Source::Account(_) => "an account with its password",
+            Source::PasswordFile { .. } => "an account with a password file",
+            Source::Docker { .. } => "a Docker configuration",
+        })
     }
 }
 

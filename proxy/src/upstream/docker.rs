@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::credential::Credential;
 
 /// How long a helper may take; some ask a cloud.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(10);
+const HELPER_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// The most bytes that are read of a configuration.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;

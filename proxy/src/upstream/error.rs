@@ -68,9 +68,10 @@ impl UpstreamError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self.kind() {
-            ErrorKind::Connect(_) | ErrorKind::Broken(_) => Fault::Network,
+            ErrorKind::Connect(_)
+            | ErrorKind::Broken(_)
+            | ErrorKind::Timeout { phase: Phase::Connect, .. } => Fault::Network,
             ErrorKind::Timeout { phase: Phase::Place, .. } => Fault::Ours,
-            ErrorKind::Timeout { phase: Phase::Connect, .. } => Fault::Network,
             ErrorKind::Timeout { phase: Phase::Headers | Phase::Body, .. }
             | ErrorKind::Status { .. }
             | ErrorKind::Limited { .. }

@@ -30,6 +30,9 @@ mod transport;
 mod verdict;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::UpstreamBody;
 pub use cause::Cause;
 pub use client::{BlobRange, Upstream};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
 use onetag_oci::Repository;
@@ -47,7 +47,7 @@ impl Token {
     /// It is renewed ahead of its end, because a request takes its time, too: by 10 s, or by a tenth of
     /// a short life. The server's clock counts for nothing.
     pub(super) fn new(header: HeaderValue, asked_at: Instant, lifetime: Duration) -> Self {
-        let fresh = lifetime - (lifetime / 10).min(Duration::from_secs(10));
+        let fresh = lifetime.saturating_sub((lifetime / 10).min(Duration::from_secs(10)));
         Self { header, fresh_until: asked_at + fresh }
     }
 
@@ -77,7 +77,7 @@ impl Tokens {
             kept.insert(wanted, Arc::clone(&token));
             Ok(token)
         };
-        let asked = self.fetch.asked(&key.server);
+        let asked = key.server.asked(Method::GET);
         let lost = |error| UpstreamError::new(asked, ErrorKind::Broken(error));
         self.fetches.join(key, work).await.map_err(|error| lost(error.into()))?
     }

@@ -1,4 +1,4 @@
-//! One request to a token server (the distribution project's token and OAuth2 specifications).
+//! One request to a token server (the distribution project's token and OAuth 2 specifications).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +13,9 @@ use serde::Deserialize;
 
 use crate::telemetry::{Metrics, UpstreamKind};
 
-use super::challenge::TokenServer;
 use super::credential::Credential;
 use super::credentials::Credentials;
-use super::error::{Asked, UpstreamError};
+use super::error::UpstreamError;
 use super::kind::{Denied, ErrorKind, Wrong};
 use super::token::{Token, TokenKey};
 use super::transport::Transport;
@@ -27,10 +26,10 @@ use super::watch::Watch;
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// How long a token lives when the server does not say.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The longest life that is believed.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What stands as it is in a query or a form.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -50,11 +49,6 @@ struct Answer {
 }
 
 impl TokenFetch {
-    /// How errors name a request to a token server.
-    pub(super) fn asked(&self, server: &TokenServer) -> Asked {
-        Asked::new(Method::GET, &server.realm)
-    }
-
     /// Fetches a token. Credentials that are refused are looked up anew, once.
     pub(super) async fn run(&self, key: &TokenKey) -> Result<Token, UpstreamError> {
         let credential = self.credentials.current().await;
@@ -73,7 +67,11 @@ impl TokenFetch {
     async fn fetch(&self, key: &TokenKey, credential: Option<&Credential>) -> Result<Token, UpstreamError> {
         let mut watch = Watch::start(&self.metrics, UpstreamKind::Token);
         let token = self.exchange(key, credential, &mut watch).await;
-        let token = token.map_err(|kind| UpstreamError::new(self.asked(&key.server), kind));
+        let method = match credential {
+            Some(Credential::Identity(_)) => Method::POST,
+            _ => Method::GET,
+        };
+        let token = token.map_err(|kind| UpstreamError::new(key.server.asked(method), kind));
         watch.stop(token.as_ref().err());
         token
     }
@@ -108,7 +106,7 @@ fn read(body: &[u8], asked_at: Instant) -> Option<Token> {
     Some(Token::new(header, asked_at, lifetime))
 }
 
-/// The request for a token: a GET, or with an identity token the OAuth2 form, which alone takes it.
+/// The request for a token: a GET, or with an identity token the OAuth 2 form, which alone takes it.
 fn request(key: &TokenKey, credential: Option<&Credential>) -> Result<Request<Full<Bytes>>, ErrorKind> {
     let mut fields = Vec::new();
     if let Some(service) = &key.server.service {
