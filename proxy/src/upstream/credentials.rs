@@ -167,3 +167,36 @@ fn server_name(url: &UpstreamUrl) -> String {
         _ => url.authority().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Credentials {
+        fn age(&self, by: Duration) {
+            if let Some(kept) = &mut *self.kept.lock().unwrap() {
+                kept.since = kept.since.checked_sub(by).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_changes_is_found_after_a_refusal_but_not_looked_for_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let source = Source::PasswordFile { username: "jo".into(), path: path.clone() };
+        let credentials = Credentials::of(source);
+        fs::write(&path, "old").unwrap();
+        let old = credentials.current().await.unwrap();
+        fs::write(&path, "new").unwrap();
+        assert_eq!(credentials.instead_of(Some(&old)).await, None);
+        credentials.age(RENEWED_AFTER);
+        assert_eq!(credentials.current().await.as_ref(), Some(&old));
+        let new = credentials.instead_of(Some(&old)).await.unwrap();
+        assert_eq!(Some(&*new), Credential::new("jo", "new").as_ref());
+        assert_eq!(credentials.instead_of(Some(&new)).await, None);
+        fs::write(&path, "newest").unwrap();
+        credentials.age(KEPT);
+        assert_ne!(credentials.current().await, Some(new));
+    }
+}

@@ -101,3 +101,17 @@ impl Tokens {
 fn fresh(kept: &Cache<TokenKey, Arc<Token>>, key: &TokenKey) -> Option<Arc<Token>> {
     kept.get(key).filter(|token| Instant::now() < token.fresh_until)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_fresh_until_shortly_before_its_end() {
+        let now = Instant::now();
+        for (lifetime_ms, fresh_ms) in [(300_000, 290_000), (60_000, 54_000), (1_000, 900), (0, 0)] {
+            let token = Token::new(HeaderValue::from_static("x"), now, Duration::from_millis(lifetime_ms));
+            assert_eq!(token.fresh_until - now, Duration::from_millis(fresh_ms));
+        }
+    }
+}

@@ -148,3 +148,23 @@ fn encode(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
     pairs.join("&")
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::super::challenge::TokenServer;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_identity_token_stands_in_a_form_with_all_that_a_query_would_hold() {
+        let realm = Uri::from_static("https://auth.example.com/token");
+        let server = TokenServer { realm, service: Some("a b&c".into()) };
+        let key = TokenKey { server, scope: "team/app".parse().unwrap() };
+        let request = request(&key, Some(&Credential::Identity("s=e+c".into()))).unwrap();
+        let form = request.into_body().collect().await.unwrap().to_bytes();
+        let expected = "service=a%20b%26c&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token\
+                        &client_id=onetag&refresh_token=s%3De%2Bc";
+        assert_eq!(form, expected);
+    }
+}
