@@ -143,6 +143,8 @@ async fn a_refused_token_is_renewed_once_for_all_callers() {
     registry.forget_requests();
     let realm = format!("http://{}/token", registry.token_address().unwrap());
     registry.fail_times(20, Match::manifest(APP, "latest"), bearer_challenge(&realm));
+    // Until the last of the twenty has been refused.
+    registry.fail_times(1, Match::token(), Fault::Delay(Duration::from_millis(500)));
     let answers = join_all((0..20).map(|_| site.manifest("latest"))).await;
     assert!(answers.into_iter().all(|answer| answer.unwrap().is_some()));
     assert_eq!(seen(&registry), (40, 1));

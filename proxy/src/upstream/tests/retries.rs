@@ -99,7 +99,7 @@ async fn requests_wait_for_a_place_but_not_for_ever() {
     registry.fail_times(1, Match::all(), Fault::StallHeaders);
     let limited = onetag_config::Upstream {
         max_in_flight: 1.try_into().unwrap(),
-        header_timeout: millis(300),
+        header_timeout: millis(600),
         ..settings(&registry.url())
     };
     let site = Site::new(&limited);

@@ -20,7 +20,7 @@ fn hurried(url: &str) -> Site {
 fn assert_timeout(error: &UpstreamError, wanted: Phase, started: Instant) {
     assert!(matches!(error.kind(), ErrorKind::Timeout { phase, .. } if *phase == wanted), "{error}");
     assert!(error.is_transient());
-    assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn an_error_body_that_stalls_costs_a_second_at_most() {
     let site = Site::of(&registry);
     let started = Instant::now();
     assert_eq!(site.manifest("latest").await.unwrap(), None);
-    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1800), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
