@@ -1,5 +1,7 @@
 //! The arguments, as they are written (clap). What they mean is decided in `settings`.
 
+#![expect(clippy::doc_markdown, reason = "these comments are help texts for a terminal")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,8 +13,16 @@ use onetag_config::{Age, LogFilter, LogFormat, NegativeTtl, Secret, Size, Suffix
 /// Where a repository holds app:latest for amd64 and app:latest-arm for arm64, a pull of app:latest
 /// through onetag gets an image index with both.
 #[derive(Debug, Parser)]
-#[command(name = "onetag", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 findings that need a person.")]
+#[command(
+    name = "onetag",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 findings that need a person."
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -153,6 +163,7 @@ pub(super) struct HealthcheckArguments {
 }
 
 /// A password is taken as it stands; there is no wrong one that clap could repeat on the terminal.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::from(text))
 }

@@ -19,6 +19,7 @@ pub(super) enum Failure {
     Findings,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 impl Failure {
     /// A wrong setting, argument or environment.
     pub(super) fn usage(error: impl ToString) -> Self {

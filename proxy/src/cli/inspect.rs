@@ -23,7 +23,8 @@ pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     // The warnings are in the explanation; only what is more than a finding belongs to the log.
     config.log.level = "error".parse::<LogFilter>().map_err(Failure::usage)?;
     init_logs(&config.log).map_err(Failure::usage)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let explanation = runtime.block_on(explain(&config, &target))?;
     runtime.shutdown_background();
     tell(&explanation, arguments.json)

@@ -18,7 +18,8 @@ use super::settings;
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
     init_logs(&config.log).map_err(Failure::usage)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let started = start(&config)?;

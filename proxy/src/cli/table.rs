@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Table, presets};
 
-use crate::resolve::{Answer, Explanation, ExplainedMember, MemberState};
+use crate::resolve::{Answer, ExplainedMember, Explanation, MemberState};
 
 /// The explanation as text of several lines.
 pub(super) fn explain(explanation: &Explanation) -> String {

@@ -42,9 +42,9 @@ impl Target {
         match (configured, &self.registry) {
             (Some(url), None) => Ok(url.clone()),
             (Some(url), Some(named)) if named == url.authority() => Ok(url.clone()),
-            (Some(url), Some(named)) => {
-                Err(format!("the reference names the registry {named}, the upstream is {url}; leave one of them out"))
-            }
+            (Some(url), Some(named)) => Err(format!(
+                "the reference names the registry {named}, the upstream is {url}; leave one of them out"
+            )),
             (None, Some(named)) => {
                 let host = named.rsplit_once(':').map_or(named.as_str(), |(host, _)| host);
                 let loopback = host == "localhost" || host.starts_with("127.") || host == "[::1]";
@@ -52,9 +52,11 @@ impl Target {
                 let named = if named == "docker.io" { "registry-1.docker.io" } else { named };
                 format!("{scheme}://{named}").parse().map_err(|error| format!("{named}: {error}"))
             }
-            (None, None) => Err("the reference names no registry; write registry.example.com/team/app:latest, \
+            (None, None) => {
+                Err("the reference names no registry; write registry.example.com/team/app:latest, \
                                  or name one with --upstream"
-                .into()),
+                    .into())
+            }
         }
     }
 }

@@ -20,12 +20,11 @@ pub(super) async fn get(
     repository: &Repository,
     digest: &Digest,
 ) -> Result<Response<Body>, RegistryError> {
-    let range = headers.get(RANGE).filter(|_| method == Method::GET).map(|range| BlobRange {
-        range: range.clone(),
-        if_range: headers.get(IF_RANGE).cloned(),
-    });
-    let (mut parts, body) =
-        upstream.blob(repository, digest, method.clone(), range).await?.into_parts();
+    let range = headers
+        .get(RANGE)
+        .filter(|_| method == Method::GET)
+        .map(|range| BlobRange { range: range.clone(), if_range: headers.get(IF_RANGE).cloned() });
+    let (mut parts, body) = upstream.blob(repository, digest, method.clone(), range).await?.into_parts();
     match parts.status {
         StatusCode::NOT_FOUND => {
             return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
