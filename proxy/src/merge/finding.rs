@@ -28,14 +28,14 @@ pub enum Finding {
     /// The platform is not one that the tag's name may stand for (rule P8).
     OutsideToken {
         /// What the image says it is.
-        platform: Platform,
+        platform: Box<Platform>,
         /// What the tag's name says.
         token: &'static str,
     },
     /// Another member already gives this platform, with other content (rule P10).
     Shadowed {
         /// The platform that both have.
-        platform: Platform,
+        platform: Box<Platform>,
         /// The member that was preferred.
         by: Tag,
     },
@@ -47,12 +47,12 @@ pub enum Finding {
     /// A variant that its architecture does not have was dropped (rule P6).
     VariantDropped {
         /// The platform without the variant.
-        platform: Platform,
+        platform: Box<Platform>,
         /// The variant.
         variant: String,
     },
     /// arm without a variant is taken for this one (rule P9).
-    VariantAssumed(Platform),
+    VariantAssumed(Box<Platform>),
     /// The merged index would be too large (rule L1).
     TooLarge {
         /// Its entries.

@@ -37,7 +37,8 @@ impl MergedIndex {
         entry::sort(&mut entries);
         let media_type = media_type_of(&entries);
         let wire = Wire { schema_version: 2, media_type: &media_type, manifests: &entries };
-        let bytes = Bytes::from(serde_json::to_vec(&wire).expect("string keys and plain values always serialise"));
+        let bytes =
+            Bytes::from(serde_json::to_vec(&wire).expect("string keys and plain values always serialise"));
         if entries.len() > MAX_ENTRIES || bytes.len() > MAX_DOCUMENT_BYTES {
             return Err(Finding::TooLarge { entries: entries.len(), bytes: bytes.len() });
         }

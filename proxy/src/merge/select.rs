@@ -160,7 +160,7 @@ impl Picks<'_> {
         };
         let platform = normal.platform;
         if let Some(token) = token.filter(|token| !token.allows(&platform)) {
-            findings.push(Finding::OutsideToken { platform, token: token.text });
+            findings.push(Finding::OutsideToken { platform: platform.into(), token: token.text });
             return;
         }
         let key = (comparable(&platform), entry::is_zstd(image));
@@ -170,15 +170,15 @@ impl Picks<'_> {
             findings.push(if same {
                 Finding::Same { other }
             } else {
-                Finding::Shadowed { platform, by: other }
+                Finding::Shadowed { platform: platform.into(), by: other }
             });
             return;
         }
         if let Some(variant) = normal.dropped_variant {
-            findings.push(Finding::VariantDropped { platform: platform.clone(), variant });
+            findings.push(Finding::VariantDropped { platform: platform.clone().into(), variant });
         }
         if normal.assumed_variant {
-            findings.push(Finding::VariantAssumed(platform.clone()));
+            findings.push(Finding::VariantAssumed(platform.clone().into()));
         }
         self.verdicts[place].used.push(platform.clone());
         let descriptor = Descriptor { platform: Some(platform), ..image.clone() };
@@ -190,7 +190,9 @@ impl Picks<'_> {
         let first = self.kept.first().map(|kept| kept.place);
         let several = self.kept.iter().any(|kept| Some(kept.place) != first);
         let outcome = match (first, several) {
-            (None, _) if self.members.first().is_some_and(|member| member.token.is_none()) => Outcome::Pass(0),
+            (None, _) if self.members.first().is_some_and(|member| member.token.is_none()) => {
+                Outcome::Pass(0)
+            }
             (None, _) => Outcome::Nothing,
             (Some(place), false) => Outcome::Pass(place),
             (Some(place), true) => match MergedIndex::build(self.entries()) {

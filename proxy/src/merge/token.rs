@@ -94,8 +94,12 @@ mod tests {
         }
         assert!(allows("arm", "arm64", "v8"));
         assert!(!allows("arm", "amd64", ""));
-        assert!(allows("armhf", "arm", "v6") && allows("armhf", "arm", "v7") && !allows("armhf", "arm", "v5"));
-        assert!(allows("armel", "arm", "v5") && allows("armel", "arm", "v6") && !allows("armel", "arm", "v7"));
+        assert!(
+            allows("armhf", "arm", "v6") && allows("armhf", "arm", "v7") && !allows("armhf", "arm", "v5")
+        );
+        assert!(
+            allows("armel", "arm", "v5") && allows("armel", "arm", "v6") && !allows("armel", "arm", "v7")
+        );
         assert!(allows("x86_64", "amd64", "v3") && !allows("x86_64", "386", ""));
         assert!(allows("aarch64", "arm64", "v8") && !allows("aarch64", "arm", "v8"));
     }

@@ -13,7 +13,9 @@ pub fn init_logs(log: &Log) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(log.level.as_str())?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+        LogFormat::Json => {
+            logs.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        }
         LogFormat::Auto | LogFormat::Text => {
             logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
         }
