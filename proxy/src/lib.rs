@@ -7,9 +7,9 @@
 pub mod cache;
 pub mod cli;
 pub mod flight;
+pub mod merge;
 pub mod registry;
 pub mod resolve;
 pub mod server;
 pub mod telemetry;
-pub mod merge;
 pub mod upstream;

@@ -11,7 +11,12 @@ pub struct Configs(Cache<Digest, Arc<ImageConfig>>);
 impl Configs {
     /// Room for `bytes` of configs.
     pub fn new(bytes: u64) -> Self {
-        Self(Cache::builder().max_capacity(bytes).weigher(|_, config: &Arc<ImageConfig>| weight(config)).build())
+        Self(
+            Cache::builder()
+                .max_capacity(bytes)
+                .weigher(|_, config: &Arc<ImageConfig>| weight(config))
+                .build(),
+        )
     }
 
     /// The config of this digest, if it is here.

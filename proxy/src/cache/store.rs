@@ -175,7 +175,8 @@ impl Store for DiskStore {
     }
 
     fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
-        let found = self.read(&key(repository, digest)).map_err(|error| StoreError::Database(Box::new(error)))?;
+        let found =
+            self.read(&key(repository, digest)).map_err(|error| StoreError::Database(Box::new(error)))?;
         let Some(bytes) = found else { return Ok(None) };
         let damaged = || StoreError::Damaged(digest.clone());
         let untyped = MediaType::from("application/json");

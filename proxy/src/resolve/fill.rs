@@ -74,7 +74,8 @@ impl Resolver {
         if knowledge == Knowledge::Unknown && !candidates.is_empty() {
             self.learn_suffixes(repository);
         }
-        let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.suffix)).cloned().collect();
+        let asked: Vec<_> =
+            candidates.iter().filter(|other| knowledge.allows(other.suffix)).cloned().collect();
         let gather = Gather::new(self, repository);
         let FoundTags { found, base_alone } = gather.tags(tag, &asked, self.policy).await?;
         let members = gather.members(&found).await?;

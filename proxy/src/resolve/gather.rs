@@ -160,14 +160,18 @@ impl<'a> Gather<'a> {
             };
         }
         let named = |text: &str| !text.is_empty();
-        let has_platform =
-            entry.platform.as_ref().is_some_and(|platform| named(&platform.os) && named(&platform.architecture));
+        let has_platform = entry
+            .platform
+            .as_ref()
+            .is_some_and(|platform| named(&platform.os) && named(&platform.architecture));
         let image = entry.media_type.is_image_manifest() && entry.artifact_type.is_empty();
         if has_platform || !image {
             return Ok(vec![entry.clone()]);
         }
         match self.child(&entry.digest).await? {
-            Document::Image(image) if is_image(&image) => Ok(vec![self.describe(entry.clone(), &image).await?]),
+            Document::Image(image) if is_image(&image) => {
+                Ok(vec![self.describe(entry.clone(), &image).await?])
+            }
             _ => Ok(vec![entry.clone()]),
         }
     }

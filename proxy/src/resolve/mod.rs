@@ -10,5 +10,5 @@ mod resolver;
 mod tag;
 
 pub use error::ResolveError;
-pub use explanation::{Answer, Explanation, ExplainedEntry, ExplainedMember, MemberState, Note};
+pub use explanation::{Answer, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note};
 pub use resolver::Resolver;
