@@ -4,13 +4,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, run};
+use crate::support::{
+    ARCHITECTURES, Daemon, ELSEWHERE, Form, HOST, Scratch, Site, available, client, reference_in, run,
+};
 
 /// The Kubernetes plugin would look for networks and runtimes of the machine.
 const CONFIG: &str = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
-
-/// A registry that does not exist: only a mirror can answer for it.
-const ELSEWHERE: &str = "registry.invalid";
 
 /// A containerd with its own directories.
 struct Containerd {
@@ -146,7 +145,7 @@ fn containerd_pulls_either_platform_of_tags_that_buildx_pushed() {
 fn containerd_pulls_through_onetag_as_the_mirror_of_another_registry() {
     let Some((site, containerd)) = set_up(Form::Docker) else { return };
     containerd.mirror(&site.address());
-    let reference = site.reference_in(ELSEWHERE);
+    let reference = reference_in(ELSEWHERE);
     for architecture in ARCHITECTURES {
         containerd.pull_through_mirrors(architecture, &reference);
         containerd.assert_holds(&site, architecture, &reference);

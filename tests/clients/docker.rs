@@ -6,7 +6,7 @@ use std::process::Command;
 use testkit::image::hello;
 
 use crate::support::{
-    ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, has_buildkit, run,
+    ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, has_buildkit, reference_in, run,
 };
 
 /// A Docker daemon with its own directories and its own containerd, and its client.
@@ -163,7 +163,7 @@ fn docker_pulls_through_onetag_as_the_mirror_of_docker_hub() {
     }
     let Some(site) = Site::start(Form::Docker) else { return };
     let docker = Docker::start_with(&[format!("--registry-mirror=http://{}", site.address())]);
-    let reference = site.reference_in("docker.io");
+    let reference = reference_in("docker.io");
     for architecture in ARCHITECTURES {
         docker.pull_for(architecture, &reference);
         docker.assert_holds(&reference, architecture);

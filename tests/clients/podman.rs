@@ -2,10 +2,9 @@
 
 use std::process::Command;
 
-use crate::support::{ARCHITECTURES, Form, HOST, Scratch, Site, available, client, run};
-
-/// A registry that does not exist: only a mirror can answer for it.
-const ELSEWHERE: &str = "registry.invalid";
+use crate::support::{
+    ARCHITECTURES, ELSEWHERE, Form, HOST, Scratch, Site, available, client, reference_in, run,
+};
 
 /// podman with its own storage.
 struct Podman {
@@ -126,7 +125,7 @@ fn podman_pulls_either_platform_of_tags_that_buildx_pushed() {
 fn podman_pulls_through_onetag_as_the_mirror_of_another_registry() {
     let Some((site, podman)) = set_up(Form::Oci) else { return };
     podman.mirror(&site.address());
-    let reference = site.reference_in(ELSEWHERE);
+    let reference = reference_in(ELSEWHERE);
     for architecture in ARCHITECTURES {
         podman.pull_arch(architecture, &reference);
         podman.assert_holds(&reference, architecture);

@@ -87,7 +87,7 @@ fn skopeo_copies_one_architecture_to_a_directory_without_changing_it() {
     for architecture in ARCHITECTURES {
         copy_one(architecture, &source, &format!("dir:{}", scratch.arg(architecture)));
         let copied = Copied { scratch: &scratch, folder: architecture.to_owned() };
-        assert_eq!(sha256(&copied.bytes("manifest.json")), site.child(architecture));
+        assert_eq!(sha256(copied.bytes("manifest.json")), site.child(architecture));
         assert_eq!(copied.arch_file(), architecture);
     }
 }
@@ -111,7 +111,7 @@ fn skopeo_copies_the_whole_merged_index_to_a_directory_without_changing_it() {
     assert_eq!(copied.bytes("manifest.json"), site.index());
     for architecture in ARCHITECTURES {
         let child = site.child(architecture);
-        assert_eq!(sha256(&copied.bytes(&format!("{}.manifest.json", hex(&child)))), child);
+        assert_eq!(sha256(copied.bytes(&format!("{}.manifest.json", hex(&child)))), child);
     }
 }
 
@@ -123,7 +123,7 @@ fn skopeo_copies_the_whole_merged_index_to_an_oci_layout_without_changing_it() {
     for architecture in ARCHITECTURES {
         let child = site.child(architecture);
         let blob = scratch.path("all/blobs/sha256").join(hex(&child));
-        assert_eq!(sha256(&std::fs::read(blob).expect("the child was copied")), child);
+        assert_eq!(sha256(std::fs::read(blob).expect("the child was copied")), child);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::command::loopback_only;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 

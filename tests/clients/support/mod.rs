@@ -8,4 +8,4 @@ mod site;
 pub(crate) use command::{available, client, has_buildkit, run};
 pub(crate) use daemon::Daemon;
 pub(crate) use scratch::Scratch;
-pub(crate) use site::{ARCHITECTURES, Form, HOST, Site};
+pub(crate) use site::{ARCHITECTURES, ELSEWHERE, Form, HOST, Site, reference_in};

@@ -19,6 +19,9 @@ pub(crate) const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 /// The architecture that a client asks for when it is told nothing.
 pub(crate) const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
+/// A registry that does not exist: only a mirror can answer for it.
+pub(crate) const ELSEWHERE: &str = "registry.invalid";
+
 /// What a single-architecture tag points at.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
@@ -71,11 +74,6 @@ impl Site {
         format!("{}/{REPOSITORY}@{}", self.address(), self.digest())
     }
 
-    /// The tag in a registry that does not exist, for which a client has onetag as its mirror.
-    pub(crate) fn reference_in(&self, registry: &str) -> String {
-        format!("{registry}/{REPOSITORY}:latest")
-    }
-
     /// Host and port of onetag.
     pub(crate) fn address(&self) -> String {
         self.onetag.address().to_string()
@@ -101,6 +99,11 @@ impl Site {
         let entry = entries.iter().find(|entry| entry["platform"]["architecture"] == architecture);
         entry.and_then(|entry| entry["digest"].as_str()).expect("an entry for it").to_owned()
     }
+}
+
+/// The tag in another registry, for which a client has onetag as its mirror.
+pub(crate) fn reference_in(registry: &str) -> String {
+    format!("{registry}/{REPOSITORY}:latest")
 }
 
 impl Drop for Site {
