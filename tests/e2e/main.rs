@@ -1,1 +1,26 @@
-//! Placeholder.
+//! onetag as a process between scripted registries and plain clients, over loopback.
+//!
+//! Each test starts its own registry and its own onetag on free ports; nothing is shared, so all run side by
+//! side. The expected bytes are written by hand and the digests computed by the test kit.
+
+mod accept;
+mod admin;
+mod auth;
+mod blob;
+mod cli;
+mod cost;
+mod errors;
+mod inspect;
+mod merge;
+mod oci_client;
+mod outage;
+mod passthrough;
+mod platforms;
+mod real_registry;
+mod restart;
+mod stale;
+mod stop;
+mod support;
+mod tags;
+mod tls;
+mod upstream_lies;

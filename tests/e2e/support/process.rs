@@ -1,0 +1,48 @@
+use std::path::Path;
+use std::process::Output;
+
+use testkit::{Onetag, run};
+
+/// Whoever runs the tests may have credentials; they stay out of them.
+const NO_DOCKER_CONFIG: (&str, &str) = ("DOCKER_CONFIG", "/nonexistent");
+
+/// The program under test.
+pub(crate) fn bin() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_onetag"))
+}
+
+/// A running `onetag serve` in front of `upstream`.
+pub(crate) fn serve(upstream: &str, args: &[&str]) -> Onetag {
+    serve_with(&[&["--upstream", upstream], args].concat(), &[])
+}
+
+/// A running `onetag serve` with these arguments and variables.
+pub(crate) fn serve_with(args: &[&str], env: &[(&str, &str)]) -> Onetag {
+    Onetag::start_with(bin(), args, &[&[NO_DOCKER_CONFIG], env].concat())
+}
+
+/// Any command of onetag, run to its end.
+pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Output {
+    run(bin(), args, &[&[NO_DOCKER_CONFIG], env].concat())
+}
+
+/// A command that must end with `code` and without a word on standard output; what it says on standard error.
+pub(crate) fn failure(code: i32, args: &[&str]) -> String {
+    let output = command(args, &[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    assert_eq!(text(&output.stdout), "", "{args:?}");
+    said
+}
+
+/// Output as text.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The most memory that a process had in use at once, in bytes.
+pub(crate) fn peak_memory(onetag: &Onetag) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", onetag.pid())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+}
