@@ -1,1 +1,75 @@
-//! to come
+//! An upstream in trouble, for a tag that is known: the last good answer.
+
+use testkit::image::media_type::DOCKER_LIST;
+use testkit::{Fault, Match};
+
+use crate::support::{Legacy, Site, manifest_path, refusal, served_as};
+
+/// No answer is believed without asking, so that no test has to wait.
+const ALWAYS_ASK: &[&str] = &["--tag-ttl", "0s", "--header-timeout", "300ms", "--idle-body-timeout", "300ms"];
+
+async fn warm(args: &[&str]) -> (Site, Legacy) {
+    let (site, legacy) = (Site::start(&[ALWAYS_ASK, args].concat()).await, Legacy::docker());
+    legacy.push(&site.registry, "latest");
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+    (site, legacy)
+}
+
+#[tokio::test]
+async fn whatever_befalls_the_upstream_the_last_good_answer_is_served() {
+    for trouble in [
+        Fault::status(500),
+        Fault::status(503),
+        Fault::status(401),
+        Fault::status(403),
+        Fault::status(429),
+        Fault::Reset,
+        Fault::StallHeaders,
+        Fault::StallBody { after: 5 },
+        Fault::Body(b"<html>".to_vec()),
+    ] {
+        let (site, legacy) = warm(&[]).await;
+        let fault = site.registry.fail(Match::all(), trouble.clone());
+        served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+        assert!(site.registry.hits(fault) > 0, "{trouble:?}: it was not even asked");
+        assert_eq!(site.head(&manifest_path("latest"), &[]).await.status, 200, "{trouble:?}");
+        let log = site.onetag.stderr_text();
+        assert!(log.contains("the last good answer is served"), "{trouble:?}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_in_trouble_leaves_the_last_good_answer_whole() {
+    let (site, legacy) = warm(&[]).await;
+    site.registry.fail(Match::all().path_contains("latest-arm"), Fault::status(503));
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_gone_leaves_the_last_good_answer() {
+    let (site, legacy) = warm(&[]).await;
+    site.registry.go_down().await;
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+}
+
+#[tokio::test]
+async fn a_tag_that_was_deleted_is_gone_however_recently_it_was_there() {
+    let (site, _) = warm(&[]).await;
+    site.registry.delete_tag("team/app", "latest");
+    site.registry.delete_tag("team/app", "latest-arm");
+    assert_eq!(refusal(&site.manifest("latest").await).0, 404);
+}
+
+#[tokio::test]
+async fn a_member_that_was_deleted_leaves_the_index_at_once() {
+    let (site, legacy) = warm(&[]).await;
+    site.registry.delete_tag("team/app", "latest-arm");
+    served_as(&site.manifest("latest").await, &legacy.amd64.media_type, &legacy.amd64.manifest);
+}
+
+#[tokio::test]
+async fn where_stale_answers_are_switched_off_the_failure_shows() {
+    let (site, _) = warm(&["--stale-if-error", "0s"]).await;
+    site.registry.fail(Match::all(), Fault::status(503));
+    assert_eq!(refusal(&site.manifest("latest").await).0, 503);
+}
