@@ -59,7 +59,10 @@ async fn a_web_page_or_nothing_at_all_is_no_manifest() {
         page(OCI_MANIFEST, ""),
         page(OCI_MANIFEST, "{"),
         page(OCI_MANIFEST, r#"{"schemaVersion":2,"schemaVersion":2}"#),
-        page(DOCKER_LIST, &format!("{{\"schemaVersion\":2,\"manifests\":{}1{}}}", "[".repeat(200), "]".repeat(200))),
+        page(
+            DOCKER_LIST,
+            &format!("{{\"schemaVersion\":2,\"manifests\":{}1{}}}", "[".repeat(200), "]".repeat(200)),
+        ),
         Fault::Body(Vec::new()),
         Fault::status(204),
         Fault::Status { code: 206, headers: Vec::new(), body: b"{}".to_vec() },
@@ -73,6 +76,28 @@ async fn a_web_page_or_nothing_at_all_is_no_manifest() {
         }
     }
     served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+}
+
+#[tokio::test]
+async fn a_web_page_or_nothing_at_all_is_no_list() {
+    let site = Site::start(&[]).await;
+    let legacy = Legacy::docker();
+    legacy.push(&site.registry, "latest");
+    let page = |media_type: &str, body: &str| Fault::Status {
+        code: 200,
+        headers: vec![("Content-Type".into(), media_type.into())],
+        body: body.as_bytes().to_vec(),
+    };
+    let lies = [page("text/html", "<html>Log in</html>"), page("application/json", "<html>"), page("", "")];
+    let referrers = format!("referrers/{}", legacy.arm64.digest());
+    for place in ["tags/list", &referrers] {
+        for lie in &lies {
+            site.registry.fail(Match::all().path_contains(place), lie.clone());
+            let (status, code, message) = refusal(&site.get(&format!("/v2/{REPOSITORY}/{place}"), &[]).await);
+            assert_eq!((status, &*code), (502, "UNAVAILABLE"), "{place} {lie:?}: {message}");
+            site.registry.heal();
+        }
+    }
 }
 
 #[tokio::test]
