@@ -1,6 +1,6 @@
 //! Small documents that are only passed on.
 
-use http::header::{CONTENT_LENGTH, LINK};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 
 use bytes::Bytes;
@@ -14,13 +14,15 @@ use super::error::{Code, RegistryError};
 /// The most bytes of such a document.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Asks the upstream for `/v2/<repository>/<path>` with the client's own query, and passes the answer on.
+/// Asks the upstream for `/v2/<repository>/<path>` with the client's own query, and passes the answer
+/// on as what it must be, whatever the upstream calls it.
 pub(super) async fn pass(
     upstream: &Upstream,
     method: &Method,
     uri: &Uri,
     repository: &Repository,
     path: &str,
+    media_type: &'static str,
 ) -> Result<Response<Body>, RegistryError> {
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let path = format!("/v2/{repository}/{path}{query}");
@@ -28,6 +30,7 @@ pub(super) async fn pass(
     if parts.status == StatusCode::NOT_FOUND {
         return Err(RegistryError::new(Code::NameUnknown, "the upstream has nothing of this kind here"));
     }
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     if let Some(link) = parts.headers.get(LINK) {
         let link = local_link(link, repository);

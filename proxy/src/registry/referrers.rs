@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, Uri};
-use onetag_oci::{Digest, MediaType, Repository};
+use onetag_oci::{Digest, Repository};
 
 use crate::resolve::Resolver;
 
@@ -13,6 +13,7 @@ use super::body::Body;
 use super::error::RegistryError;
 use super::passed::pass;
 
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const NONE: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
@@ -25,12 +26,12 @@ pub(super) async fn list(
     digest: &Digest,
 ) -> Result<Response<Body>, RegistryError> {
     if !resolver.is_merged(repository, digest).await {
-        return pass(resolver.upstream(), method, uri, repository, &format!("referrers/{digest}")).await;
+        let path = format!("referrers/{digest}");
+        return pass(resolver.upstream(), method, uri, repository, &path, INDEX).await;
     }
     let body = if method == Method::HEAD { Body::empty() } else { Body::full(Bytes::from_static(NONE)) };
     let mut response = Response::new(body);
-    let index = HeaderValue::from_str(MediaType::OciIndex.as_str()).expect("a media type is ASCII");
-    response.headers_mut().insert(CONTENT_TYPE, index);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(INDEX));
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(NONE.len()));
     Ok(response)
 }

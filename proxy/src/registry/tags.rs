@@ -16,5 +16,5 @@ pub(super) async fn list(
     uri: &Uri,
     repository: &Repository,
 ) -> Result<Response<Body>, RegistryError> {
-    pass(upstream, method, uri, repository, "tags/list").await
+    pass(upstream, method, uri, repository, "tags/list", "application/json").await
 }

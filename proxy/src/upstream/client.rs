@@ -9,6 +9,7 @@ use http::response::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use onetag_config::UpstreamUrl;
 use onetag_oci::{Digest, MAX_DOCUMENT_BYTES, MediaType, Reference, Repository};
+use serde::de::IgnoredAny;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -130,8 +131,8 @@ impl Upstream {
         BlobSource { attempts: Arc::clone(&self.attempts), ask }.open().await
     }
 
-    /// Another small resource of a repository, of at most `limit` bytes, unchecked and only to be passed
-    /// on: its tags, its referrers. `path_and_query` starts with `/v2/<repository>/`.
+    /// Another small resource of a repository, of at most `limit` bytes, a JSON object and only to be
+    /// passed on: its tags, its referrers. `path_and_query` starts with `/v2/<repository>/`.
     ///
     /// The status is 200 or 404; a 404 has no body.
     pub async fn small(
@@ -145,7 +146,10 @@ impl Upstream {
             return Err(ask.failed(&ask.uri, ErrorKind::Wrong(Wrong::Path)));
         }
         let _place = self.place(&ask).await?;
-        let pass = |parts: &Parts, bytes| {
+        let pass = |parts: &Parts, bytes: Bytes| {
+            if !is_json_object(&bytes) {
+                return Err(Wrong::Json);
+            }
             let mut response = Response::new(bytes);
             *response.headers_mut() = pick(&parts.headers, &PASSED);
             Ok(response)
@@ -199,6 +203,11 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Upstream").field(&self.url).finish()
     }
+}
+
+/// A login page, say, is no answer of a registry (threat T27).
+fn is_json_object(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 /// What the token is for and what is asked for must be the same repository (threat T11).
