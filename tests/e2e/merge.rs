@@ -9,7 +9,9 @@ use testkit::image::media_type::{DOCKER_LIST, OCI_INDEX};
 use testkit::image::{attestation_of, buildx};
 use testkit::{Fault, Image, Index, Match, sha256};
 
-use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, entry, entry_json, index, manifest_path, serve, served_as};
+use crate::support::{
+    ACCEPT, Legacy, REPOSITORY, Site, entry, entry_json, index, manifest_path, serve, served_as,
+};
 
 const UNKNOWN: &str = r#"{"architecture":"unknown","os":"unknown"}"#;
 
@@ -37,7 +39,7 @@ async fn pull(site: &Site, tag: &str, media_type: &str, expected: &str) {
 async fn pull_image(site: &Site, image: &Image) {
     served_as(&site.manifest(&image.digest()).await, &image.media_type, &image.manifest);
     for blob in image.blobs() {
-        let got = site.blob(&sha256(blob), &[]).await.unwrap();
+        let got = site.blob(&sha256(blob), &[]).await.expect("the whole blob");
         assert_eq!((got.status, &got.body[..]), (200, blob));
         assert_eq!(got.header("docker-content-digest"), Some(&*sha256(blob)));
     }
@@ -83,7 +85,11 @@ async fn every_default_suffix_names_a_member() {
     let base = Image::builder("linux/s390x").build();
     for (suffix, platform, _) in cases {
         site.registry.push(REPOSITORY, &format!("for.{suffix}.v1"), &base);
-        site.registry.push(REPOSITORY, &format!("for.{suffix}.v1-{suffix}"), &Image::builder(platform).build());
+        site.registry.push(
+            REPOSITORY,
+            &format!("for.{suffix}.v1-{suffix}"),
+            &Image::builder(platform).build(),
+        );
     }
     for (suffix, platform, shown) in cases {
         let member = Image::builder(platform).build();
@@ -98,9 +104,11 @@ async fn vector_21_attestations_of_both_sides_stand_behind_all_images() {
     let Legacy { amd64, arm64 } = Legacy::oci();
     let images = [entry(&amd64, "linux/amd64"), entry(&arm64, "linux/arm64/v8")];
     let (of_base, of_member) = ([attestation_entry(&amd64)], [attestation_entry(&arm64)]);
-    for (tag, attestations) in
-        [("both", [&of_base[..], &of_member[..]].concat()), ("base", of_base.into()), ("member", of_member.into())]
-    {
+    for (tag, attestations) in [
+        ("both", [&of_base[..], &of_member[..]].concat()),
+        ("base", of_base.into()),
+        ("member", of_member.into()),
+    ] {
         if tag == "member" {
             site.registry.push(REPOSITORY, tag, &amd64);
         } else {
@@ -174,12 +182,12 @@ async fn vector_40_odd_white_space_stays_in_the_child_and_counts_in_its_size() {
 async fn vector_05_without_a_base_one_member_passes_and_two_are_merged() {
     let site = Site::start(&[]).await;
     let arm64 = Image::builder("linux/arm64").docker().build();
-    let armv7 = Image::builder("linux/arm/v7").docker().build();
+    let v7 = Image::builder("linux/arm/v7").docker().build();
     site.registry.push(REPOSITORY, "one-arm", &arm64);
     site.registry.push(REPOSITORY, "two-arm64", &arm64);
-    site.registry.push(REPOSITORY, "two-armv7", &armv7);
+    site.registry.push(REPOSITORY, "two-armv7", &v7);
     pull(&site, "one", &arm64.media_type, &String::from_utf8_lossy(&arm64.manifest)).await;
-    let both = index(DOCKER_LIST, &[entry(&armv7, "linux/arm/v7"), entry(&arm64, "linux/arm64/v8")]);
+    let both = index(DOCKER_LIST, &[entry(&v7, "linux/arm/v7"), entry(&arm64, "linux/arm64/v8")]);
     pull(&site, "two", DOCKER_LIST, &both).await;
 }
 
@@ -198,7 +206,9 @@ async fn vector_06_neither_latency_nor_the_order_of_suffixes_changes_the_digest(
             entry(&legacy.arm64, "linux/arm64/v8"),
         ],
     );
-    for (slow, suffixes) in [("latest", "arm,armv7"), ("latest-arm", "armv7,arm"), ("latest-armv7", "arm,armv7")] {
+    for (slow, suffixes) in
+        [("latest", "arm,armv7"), ("latest-arm", "armv7,arm"), ("latest-armv7", "arm,armv7")]
+    {
         let onetag = serve(&site.registry.url(), &["--suffixes", suffixes]);
         let fault =
             site.registry.fail(Match::manifest(REPOSITORY, slow), Fault::Delay(Duration::from_millis(150)));

@@ -5,7 +5,7 @@ use testkit::{Authority, Onetag, Registry, client};
 
 use crate::support::{ACCEPT, Legacy, manifest_path, refusal, serve_with, served_as};
 
-/// A registry over TLS, a directory with its authority's certificate, and another authority that stands for
+/// A registry over TLS, a directory with its authority's certificate, and one of another name that stands for
 /// those of the system.
 struct Stage {
     registry: Registry,
@@ -18,7 +18,7 @@ impl Stage {
     async fn new(authority: &Authority, registry: testkit::registry::Builder) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |name: &str| directory.path().join(name).to_str().expect("a path in UTF-8").to_owned();
-        std::fs::write(path("system.crt"), Authority::new().ca_pem()).expect("a file");
+        std::fs::write(path("system.crt"), Authority::new().server_identity().certificate).expect("a file");
         authority.write_ca(directory.path());
         let (ca, system) = (path("ca.crt"), path("system.crt"));
         let registry = registry.start().await;

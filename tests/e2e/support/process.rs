@@ -7,7 +7,7 @@ use testkit::{Onetag, run};
 const NO_DOCKER_CONFIG: (&str, &str) = ("DOCKER_CONFIG", "/nonexistent");
 
 /// The program under test.
-pub(crate) fn bin() -> &'static Path {
+fn bin() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_onetag"))
 }
 
