@@ -39,6 +39,9 @@ pub enum UrlError {
     /// Nothing to connect to.
     #[error("has no host; write https://registry.example.com")]
     NoHost,
+    /// No name server could know it.
+    #[error("has a host that cannot exist; write https://registry.example.com")]
+    Host,
     /// Not a number from 1 to 65535.
     #[error("has a port that is not from 1 to 65535; write https://registry.example.com:5000")]
     Port,
@@ -143,6 +146,16 @@ fn read_scheme(text: &str) -> Result<Scheme, UrlError> {
     }
 }
 
+/// An IP address, or labels of letters, digits, `-` and `_` that neither begin nor end with `-`.
+fn can_be_host(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !label.is_empty() && label.bytes().all(known) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    bare.parse::<IpAddr>().is_ok() || host.strip_suffix('.').unwrap_or(host).split('.').all(label)
+}
+
 fn read_authority(text: &str) -> Result<Authority, UrlError> {
     if text.contains('@') {
         return Err(UrlError::Userinfo);
@@ -154,6 +167,9 @@ fn read_authority(text: &str) -> Result<Authority, UrlError> {
     let host = authority.host();
     if host.is_empty() {
         return Err(UrlError::NoHost);
+    }
+    if !can_be_host(host) {
+        return Err(UrlError::Host);
     }
     if DOCKER_HUB.contains(&host) {
         return Err(UrlError::DockerHub);

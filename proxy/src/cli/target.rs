@@ -16,6 +16,9 @@ impl Target {
     /// Reads `[REGISTRY/]REPOSITORY[:TAG|@DIGEST]`. As with Docker, the first part is a registry when it
     /// has a `.` or `:` or is `localhost`; the tag is `latest` when none is named; a digest beats a tag.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if let Some((_, bare)) = text.split_once("://") {
+            return Err(format!("{text}: a reference has no scheme; write {bare}"));
+        }
         let (registry, rest) = match text.split_once('/') {
             Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
                 (Some(first.to_owned()), rest)

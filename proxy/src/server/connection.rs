@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 /// The bounds of connections (threats T22, T23).
 #[derive(Debug, Clone, Copy)]
@@ -63,14 +65,27 @@ pub(super) fn serve<H: Handler>(
         .max_header_list_size(MAX_HEADER_BYTES.into())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
+    let first_request = Arc::new(Notify::new());
+    let seen = Arc::clone(&first_request);
     let service = service_fn(move |request| {
+        seen.notify_one();
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);
     async move {
-        if let Err(error) = watched.await {
+        let mut watched = pin!(watched);
+        // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
+        let ended = tokio::select! {
+            ended = &mut watched => ended,
+            () = first_request.notified() => watched.await,
+            () = tokio::time::sleep(limits.header_timeout) => {
+                tracing::debug!("connection closed: it sent no request");
+                Ok(())
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
         }
     }
