@@ -1,6 +1,6 @@
 //! Blobs: streamed from the upstream.
 
-use http::header::{CONTENT_TYPE, IF_RANGE, RANGE};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 use prometheus::IntCounter;
@@ -30,7 +30,13 @@ pub(super) async fn get(
             return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
         }
         StatusCode::RANGE_NOT_SATISFIABLE => {
-            return Err(RegistryError::new(Code::RangeInvalid, "the blob does not have the range asked for"));
+            let error = RegistryError::new(Code::RangeInvalid, "the blob does not have the range asked for");
+            let mut response = error.response();
+            // It says how large the blob is (RFC 9110, section 15.5.17).
+            response
+                .headers_mut()
+                .extend(parts.headers.remove(CONTENT_RANGE).map(|size| (CONTENT_RANGE, size)));
+            return Ok(response);
         }
         _ => {}
     }

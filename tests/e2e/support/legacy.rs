@@ -20,10 +20,7 @@ impl Legacy {
 
     /// As podman, buildah and kaniko write them.
     pub(crate) fn oci() -> Self {
-        Self {
-            amd64: Image::builder("linux/amd64").build(),
-            arm64: Image::builder("linux/arm64").build(),
-        }
+        Self { amd64: Image::builder("linux/amd64").build(), arm64: Image::builder("linux/arm64").build() }
     }
 
     /// Other images than those of the other constructors and seeds.
