@@ -144,7 +144,8 @@ async fn a_thousand_callers_of_a_cold_tag_cost_each_object_once() {
     let answers = stampede(&site, 1000).join_all().await;
     assert_eq!(answers.len(), 1000);
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == legacy.merged()));
-    let objects = ["latest".into(), "latest-arm".into(), legacy.amd64.config_digest(), legacy.arm64.config_digest()];
+    let objects =
+        ["latest".into(), "latest-arm".into(), legacy.amd64.config_digest(), legacy.arm64.config_digest()];
     assert_eq!(asked(&site.registry), sorted(objects.into()));
 }
 
@@ -163,7 +164,8 @@ async fn callers_that_leave_neither_end_the_work_nor_double_it() {
     let answers = stayers.join_all().await;
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == legacy.merged()));
     assert_eq!(site.registry.hits(fault), 1);
-    let objects = ["latest".into(), "latest-arm".into(), legacy.amd64.config_digest(), legacy.arm64.config_digest()];
+    let objects =
+        ["latest".into(), "latest-arm".into(), legacy.amd64.config_digest(), legacy.arm64.config_digest()];
     assert_eq!(asked(&site.registry), sorted(objects.into()));
 }
 

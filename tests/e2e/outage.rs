@@ -107,9 +107,11 @@ async fn one_failure_that_passes_is_ridden_out() {
     ]) {
         let (tag, legacy) = (format!("v{number}"), Legacy::seeded(number));
         legacy.push(&site.registry, &tag);
-        let (base, member) = (Match::manifest(REPOSITORY, &tag), Match::manifest(REPOSITORY, &format!("{tag}-arm")));
+        let (base, member) =
+            (Match::manifest(REPOSITORY, &tag), Match::manifest(REPOSITORY, &format!("{tag}-arm")));
         let config = Match::blob(&legacy.arm64.config_digest());
-        let faults = [base, member, config].map(|matching| site.registry.fail_times(1, matching, trouble.clone()));
+        let faults =
+            [base, member, config].map(|matching| site.registry.fail_times(1, matching, trouble.clone()));
         served_as(&site.manifest(&tag).await, DOCKER_LIST, legacy.merged());
         assert!(faults.iter().all(|fault| site.registry.hits(*fault) == 1), "{trouble:?}");
     }

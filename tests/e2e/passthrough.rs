@@ -1,6 +1,8 @@
 //! What needs no merge goes through with the upstream's own bytes.
 
-use testkit::image::{RawManifest, buildkit_cache_index, buildx, cosign_signature, helm_artifact, schema1_manifest};
+use testkit::image::{
+    RawManifest, buildkit_cache_index, buildx, cosign_signature, helm_artifact, schema1_manifest,
+};
 use testkit::{Image, Index, sha256};
 
 use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, manifest_path, served_as};

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn knowledge_is_trusted_for_its_time_only() {
         let repository: Repository = "team/app".parse().unwrap();
-        let suffixes = Suffixes::new(Duration::from_secs(60));
+        let suffixes = Suffixes::new(Duration::from_mins(1));
         assert_eq!(suffixes.get(&repository), Knowledge::Unknown);
         suffixes.learn(&repository, Some(0b10));
         let known = suffixes.get(&repository);

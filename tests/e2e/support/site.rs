@@ -58,7 +58,11 @@ impl Site {
     }
 
     /// GET of a blob in [`REPOSITORY`].
-    pub(crate) async fn blob(&self, digest: &str, headers: &[(&str, &str)]) -> Result<Response, client::Error> {
+    pub(crate) async fn blob(
+        &self,
+        digest: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, client::Error> {
         Client::plain().get(&self.url(&format!("/v2/{REPOSITORY}/blobs/{digest}")), headers).await
     }
 }
