@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{
     ACCEPT, Legacy, REPOSITORY, Site, command, eventually, manifest_path, refusal, serve_with, served_as,
-    text,
+    text, whole_log,
 };
 
 const USER: &str = "puller";
@@ -246,8 +246,7 @@ async fn no_secret_is_ever_written_anywhere() {
         site.registry.heal();
         let refused = site.blob(&legacy.arm64.layers[0].digest(), &[]).await.unwrap();
         let metrics = client::get(&format!("{}/metrics", site.onetag.admin_url()), &[]).await.unwrap();
-        let written =
-            [site.onetag.stdout_text(), site.onetag.stderr_text(), refused.text(), metrics.text()].concat();
+        let written = [whole_log(site.onetag), refused.text(), metrics.text()].concat();
         assert!(written.contains("TRACE") && written.contains("upstream answered"));
         for secret in [PASSWORD, &encoded(), "testkit-token-", "X-Sig"] {
             let line = written.lines().find(|line| line.contains(secret));

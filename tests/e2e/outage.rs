@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use testkit::image::media_type::DOCKER_LIST;
 use testkit::{Fault, Match, Registry, client};
 
-use crate::support::{Legacy, REPOSITORY, Site, eventually, refusal, serve, served_as};
+use crate::support::{Legacy, REPOSITORY, Site, eventually, refusal, serve, served_as, whole_log};
 
 /// For upstreams that stall on purpose.
 const IMPATIENT: &[&str] = &["--header-timeout", "400ms", "--idle-body-timeout", "400ms"];
@@ -75,7 +75,7 @@ async fn an_upstream_that_is_not_there_is_told_in_time_and_by_name() {
     assert_eq!((status, &*code), (502, "UNAVAILABLE"));
     assert!(message.contains("cannot be reached") && message.contains("refused"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    let log = site.onetag.stderr_text();
+    let log = whole_log(site.onetag);
     assert!(log.contains(&site.registry.address().to_string()), "{log}");
 }
 

@@ -3,7 +3,7 @@
 use testkit::image::media_type::OCI_INDEX;
 use testkit::{Image, Index, sha256};
 
-use crate::support::{Legacy, REPOSITORY, Site, entry, entry_json, index, served_as};
+use crate::support::{Legacy, REPOSITORY, Site, entry, entry_json, index, served_as, whole_log};
 
 #[tokio::test]
 async fn vectors_07_to_16_each_spelling_of_a_platform_is_written_one_way() {
@@ -81,7 +81,7 @@ async fn vector_17_a_member_whose_config_contradicts_its_tag_is_left_out_and_tol
     site.registry.push(REPOSITORY, "latest", &base);
     site.registry.push(REPOSITORY, "latest-arm64", &liar);
     served_as(&site.manifest("latest").await, &base.media_type, &base.manifest);
-    let log = site.onetag.stderr_text();
+    let log = whole_log(site.onetag);
     assert!(log.contains("latest-arm64") && log.contains("linux/amd64"), "{log}");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::image::media_type::DOCKER_LIST;
 use testkit::{Onetag, Registry, client, sha256};
 
-use crate::support::{ACCEPT, Legacy, failure, manifest_path, refusal, serve, served_as};
+use crate::support::{ACCEPT, Legacy, failure, manifest_path, refusal, serve, served_as, whole_log};
 
 /// A registry, and a data directory for the onetags in front of it.
 struct Stage {
@@ -90,8 +90,8 @@ async fn a_restart_gives_the_tag_the_same_digest() {
 async fn without_a_data_directory_a_warning_says_what_is_lost() {
     let registry = Registry::start().await;
     let stage = Stage::new().await;
-    assert!(serve(&registry.url(), &[]).stderr_text().contains("--data-dir"));
-    assert!(!stage.serve().stderr_text().contains("--data-dir"));
+    assert!(whole_log(serve(&registry.url(), &[])).contains("--data-dir"));
+    assert!(!whole_log(stage.serve()).contains("--data-dir"));
 }
 
 #[tokio::test]

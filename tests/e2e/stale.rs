@@ -3,7 +3,7 @@
 use testkit::image::media_type::DOCKER_LIST;
 use testkit::{Fault, Match};
 
-use crate::support::{Legacy, Site, manifest_path, refusal, served_as};
+use crate::support::{Legacy, Site, manifest_path, refusal, served_as, whole_log};
 
 /// No answer is believed without asking, so that no test has to wait.
 const ALWAYS_ASK: &[&str] = &["--tag-ttl", "0s", "--header-timeout", "300ms", "--idle-body-timeout", "300ms"];
@@ -33,7 +33,7 @@ async fn whatever_befalls_the_upstream_the_last_good_answer_is_served() {
         served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
         assert!(site.registry.hits(fault) > 0, "{trouble:?}: it was not even asked");
         assert_eq!(site.head(&manifest_path("latest"), &[]).await.status, 200, "{trouble:?}");
-        let log = site.onetag.stderr_text();
+        let log = whole_log(site.onetag);
         assert!(log.contains("the last good answer is served"), "{trouble:?}: {log}");
     }
 }

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use testkit::{Onetag, run};
 
@@ -33,6 +34,13 @@ pub(crate) fn failure(code: i32, args: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
     assert_eq!(text(&output.stdout), "", "{args:?}");
     said
+}
+
+/// Everything that a running onetag has written, once it is killed: only then has all of it been read.
+pub(crate) fn whole_log(mut onetag: Onetag) -> String {
+    onetag.kill();
+    onetag.wait(Duration::from_secs(5));
+    onetag.stdout_text() + &onetag.stderr_text()
 }
 
 /// Output as text.
