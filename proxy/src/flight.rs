@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 /// The work that is under way, by key.
@@ -43,26 +44,33 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let flight = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(flight) = under_way.get(&key) {
-                flight.clone()
-            } else {
-                let landing = Landing { under_way: Arc::clone(&self.under_way), key: key.clone() };
-                let work = work();
-                let task = tokio::spawn(
-                    async move {
-                        let _landing = landing;
-                        work.await
-                    }
-                    .in_current_span(),
-                );
-                let flight = task.map(|end| end.map_err(|_| FlightLost)).boxed().shared();
-                under_way.insert(key, flight.clone());
-                flight
-            }
-        };
+        let (flight, ours) = self.flight(&key);
+        if let Some(ours) = ours {
+            // Only now that the map is not locked any more: a runtime that shuts down drops the task, and
+            // its landing with it, within spawn.
+            let landing = Landing { under_way: Arc::clone(&self.under_way), key };
+            let work = work();
+            let task = async move {
+                let result = work.await;
+                drop(landing);
+                // Without anybody left to tell, the work was worth doing all the same.
+                let _ = ours.send(result);
+            };
+            tokio::spawn(task.in_current_span());
+        }
         flight.await
+    }
+
+    /// The work that is under way for `key`; or a new one, and the place to put its result.
+    fn flight(&self, key: &K) -> (Flight<V>, Option<oneshot::Sender<V>>) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = under_way.get(key) {
+            return (flight.clone(), None);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let flight = receiver.map(|end| end.map_err(|_| FlightLost)).boxed().shared();
+        under_way.insert(key.clone(), flight.clone());
+        (flight, Some(sender))
     }
 
     /// How many pieces of work are under way.

@@ -85,11 +85,22 @@ struct Wire {
     #[serde(default, deserialize_with = "or_empty")]
     artifact_type: String,
     config: Option<Descriptor>,
+    #[serde(default, deserialize_with = "null_is_empty")]
     layers: Option<Vec<IgnoredAny>>,
     fs_layers: Option<Vec<IgnoredAny>>,
+    #[serde(default, deserialize_with = "null_is_empty")]
     manifests: Option<Vec<Descriptor>>,
     #[serde(default, rename = "annotations", deserialize_with = "or_empty")]
     _annotations: BTreeMap<String, String>,
+}
+
+/// A list that is there: Go writes an empty one as null.
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    or_empty(deserializer).map(Some)
 }
 
 impl Document {
@@ -194,6 +205,14 @@ mod tests {
         let Document::Image(manifest) = document else { panic!("{document:?}") };
         assert_eq!(manifest.config.media_type, MediaType::OciConfig);
         assert!(matches!(parse(&index(""), &MediaType::OciIndex), Ok(Document::Index(_))));
+    }
+
+    #[test]
+    fn a_list_that_is_null_is_empty() {
+        let layers = image("").replace("[]", "null");
+        assert!(matches!(parse(&layers, &MediaType::OciManifest), Ok(Document::Image(_))));
+        let empty = r#"{"schemaVersion":2,"manifests":null}"#;
+        assert!(matches!(parse(empty, &MediaType::OciIndex), Ok(Document::Index(_))));
     }
 
     #[test]

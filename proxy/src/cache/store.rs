@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -10,6 +11,9 @@ use onetag_oci::{Digest, Document, MediaType, Repository};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use super::content::Content;
+
+/// How long a disk may take before a pull goes on without it (threat T30).
+const DISK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keeps merged indexes by repository and digest. Calls may block on a disk.
 pub trait Store: Send + Sync {
@@ -29,6 +33,9 @@ pub enum StoreError {
     /// What was found is not what was kept.
     #[error("the store of merged indexes: {0} is damaged")]
     Damaged(Digest),
+    /// The disk hangs.
+    #[error("the store of merged indexes: no answer within {} s", DISK_PATIENCE.as_secs())]
+    Slow,
     /// The work on it panicked.
     #[error("the store of merged indexes: the work was lost")]
     Lost,
@@ -160,7 +167,10 @@ impl MergedStore {
         let Some(disk) = self.disk.clone() else { return Ok(T::default()) };
         let (repository, argument) = (repository.clone(), argument.clone());
         let task = tokio::task::spawn_blocking(move || work(&*disk, &repository, &argument));
-        task.await.unwrap_or(Err(StoreError::Lost))
+        match tokio::time::timeout(DISK_PATIENCE, task).await {
+            Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
+            Err(_) => Err(StoreError::Slow),
+        }
     }
 }
 

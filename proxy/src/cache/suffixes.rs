@@ -61,9 +61,13 @@ impl Suffixes {
         }
     }
 
-    /// Remembers what the tag list showed; none when it could not be had.
-    pub fn learn(&self, repository: &Repository, mask: Option<u32>) {
-        self.known.insert(repository.clone(), Known { mask, learned: Instant::now() });
+    /// Remembers what the tag list that was asked for at `learned` showed; none when it could not be had.
+    ///
+    /// What a repository has ever shown stays known: a list that lags behind must not un-merge a tag.
+    pub fn learn(&self, repository: &Repository, mask: Option<u32>, learned: Instant) {
+        let before = self.known.get(repository).and_then(|known| known.mask);
+        let mask = mask.map(|mask| mask | before.unwrap_or(0));
+        self.known.insert(repository.clone(), Known { mask, learned });
     }
 }
 
@@ -76,13 +80,15 @@ mod tests {
         let repository: Repository = "team/app".parse().unwrap();
         let suffixes = Suffixes::new(Duration::from_mins(1));
         assert_eq!(suffixes.get(&repository), Knowledge::Unknown);
-        suffixes.learn(&repository, Some(0b10));
+        suffixes.learn(&repository, Some(0b10), Instant::now());
         let known = suffixes.get(&repository);
         assert!(known.allows(1) && !known.allows(0));
-        suffixes.learn(&repository, None);
+        suffixes.learn(&repository, Some(0b100), Instant::now());
+        assert_eq!(suffixes.get(&repository), Knowledge::Known(0b110));
+        suffixes.learn(&repository, None, Instant::now());
         assert!(suffixes.get(&repository).allows(0));
         let never = Suffixes::new(Duration::ZERO);
-        never.learn(&repository, Some(0));
+        never.learn(&repository, Some(0), Instant::now());
         assert_eq!(never.get(&repository), Knowledge::Unknown);
     }
 }

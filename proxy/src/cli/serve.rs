@@ -20,13 +20,16 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     init_logs(&config.log).map_err(Failure::usage)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let started = start(&config)?;
         signals.next().await;
         stop(started, config.server.shutdown_grace.get(), signals).await;
         Ok(())
-    })
+    });
+    // A disk or a name server that hangs must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 fn start(config: &Config) -> Result<Started, Failure> {

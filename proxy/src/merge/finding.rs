@@ -21,8 +21,8 @@ pub enum Finding {
     Missing(Digest),
     /// Indexes nested deeper than the limit, or in a circle (rule I1).
     TooDeep,
-    /// More requests would be needed than one merge may make (threat T19).
-    TooManyFetches,
+    /// More requests or entries than one merge may take (threats T18, T19).
+    TooMuch,
     /// os or architecture are missing and nothing fills the gap (rule P3).
     NoPlatform(Digest),
     /// The platform is not one that the tag's name may stand for (rule P8).
@@ -57,8 +57,6 @@ pub enum Finding {
     TooLarge {
         /// Its entries.
         entries: usize,
-        /// Its length in bytes.
-        bytes: usize,
     },
 }
 
@@ -79,7 +77,7 @@ impl fmt::Display for Finding {
             Self::BadConfig(error) => write!(f, "its image config cannot be read: {error}"),
             Self::Missing(digest) => write!(f, "the upstream lists {digest} but does not have it"),
             Self::TooDeep => f.write_str("its indexes are nested too deeply or in a circle"),
-            Self::TooManyFetches => f.write_str("it would take too many requests to read"),
+            Self::TooMuch => f.write_str("it would take too many requests or entries to merge"),
             Self::NoPlatform(digest) => {
                 write!(f, "{digest} does not say its os or architecture, and its tag does not fill the gap")
             }
@@ -92,8 +90,8 @@ impl fmt::Display for Finding {
                 write!(f, "variant {variant:?} makes no sense and was dropped, leaving {platform}")
             }
             Self::VariantAssumed(platform) => write!(f, "it does not say its variant; {platform} is assumed"),
-            Self::TooLarge { entries, bytes } => {
-                write!(f, "the merged index would have {entries} entries and {bytes} bytes, over the limit")
+            Self::TooLarge { entries } => {
+                write!(f, "the merged index of {entries} entries would be over the limit")
             }
         }
     }

@@ -34,13 +34,16 @@ struct Wire<'a> {
 impl MergedIndex {
     /// Builds the index of these entries; their order on the way in does not matter.
     pub(super) fn build(mut entries: Vec<Descriptor>) -> Result<Self, Finding> {
+        if entries.len() > MAX_ENTRIES {
+            return Err(Finding::TooLarge { entries: entries.len() });
+        }
         entry::sort(&mut entries);
         let media_type = media_type_of(&entries);
         let wire = Wire { schema_version: 2, media_type: &media_type, manifests: &entries };
         let bytes =
             Bytes::from(serde_json::to_vec(&wire).expect("string keys and plain values always serialise"));
-        if entries.len() > MAX_ENTRIES || bytes.len() > MAX_DOCUMENT_BYTES {
-            return Err(Finding::TooLarge { entries: entries.len(), bytes: bytes.len() });
+        if bytes.len() > MAX_DOCUMENT_BYTES {
+            return Err(Finding::TooLarge { entries: entries.len() });
         }
         let digest = Digest::sha256(&bytes);
         Ok(Self { bytes, media_type, digest, entries })

@@ -59,10 +59,22 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// The one member there is passes, unjudged.
+    pub fn pass() -> Self {
+        Self { outcome: Outcome::Pass(0), verdicts: vec![Verdict::default()] }
+    }
+
+    /// Whether something that the upstream itself lists was not there, so that the outcome may be less
+    /// than the truth.
+    pub fn is_incomplete(&self) -> bool {
+        let mut findings = self.verdicts.iter().flat_map(|verdict| &verdict.findings);
+        findings.any(|finding| matches!(finding, Finding::Missing(_)))
+    }
+
     /// Whether there would have been a merged index, had it not broken a limit (rule L1).
     pub fn is_refused(&self) -> bool {
         let mut findings = self.verdicts.iter().flat_map(|verdict| &verdict.findings);
-        findings.any(|finding| matches!(finding, Finding::TooLarge { .. }))
+        findings.any(|finding| matches!(finding, Finding::TooLarge { .. } | Finding::TooMuch))
     }
 }
 
@@ -84,6 +96,11 @@ pub fn select(members: &[Member], policy: Policy) -> Selection {
     if let Some(base) = members.first().filter(|member| member.token.is_none())
         && picks.stands_for_itself(base, policy)
     {
+        return Selection { outcome: Outcome::Pass(0), verdicts: picks.verdicts };
+    }
+    // Which member would be short of requests depends on what is cached: then there is no merge (rule D3).
+    if let Some(place) = members.iter().position(|member| member.content == Err(Finding::TooMuch)) {
+        picks.verdicts[place].findings.push(Finding::TooMuch);
         return Selection { outcome: Outcome::Pass(0), verdicts: picks.verdicts };
     }
     for place in 0..members.len() {

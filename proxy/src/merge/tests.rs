@@ -271,7 +271,19 @@ fn vector_41_an_index_over_the_limit_is_refused_and_the_base_served() {
     assert!(matches!(decide(&many(255)).outcome, Outcome::Merged(index) if index.entries.len() == 256));
     let selection = decide(&many(256));
     assert_eq!(selection.outcome, Outcome::Pass(0));
-    assert!(matches!(selection.verdicts[0].findings[..], [Finding::TooLarge { entries: 257, .. }]));
+    assert!(matches!(selection.verdicts[0].findings[..], [Finding::TooLarge { entries: 257 }]));
+}
+
+#[test]
+fn a_merge_that_would_take_too_much_is_refused_whole() {
+    let members = [
+        base(vec![image(OCI, "a", "linux/amd64")]),
+        member(Some("arm"), vec![image(OCI, "r", "linux/arm64")]),
+        unmergeable(Some("armv7"), Finding::TooMuch),
+    ];
+    let selection = decide(&members);
+    assert_eq!(selection.outcome, Outcome::Pass(0));
+    assert!(selection.is_refused());
 }
 
 #[test]

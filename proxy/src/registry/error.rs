@@ -142,6 +142,9 @@ impl From<&UpstreamError> for RegistryError {
             ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Timeout { phase: Phase::Connect, .. } => {
                 (Code::BadUpstream, "the upstream registry cannot be reached")
             }
+            ErrorKind::Status { status, .. } if !status.is_server_error() => {
+                (Code::BadUpstream, "the upstream registry refuses the request")
+            }
             ErrorKind::Wrong(_) | ErrorKind::Redirect(_) => {
                 (Code::BadUpstream, "the upstream registry gave an answer that cannot be right")
             }

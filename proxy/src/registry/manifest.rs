@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use onetag_oci::{Accept, Digest, Repository, Tag};
 
 use crate::cache::Content;
@@ -19,7 +19,6 @@ pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-co
 /// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
 pub(super) async fn by_tag(
     resolver: &Arc<Resolver>,
-    method: &Method,
     headers: &HeaderMap,
     repository: &Repository,
     tag: &Tag,
@@ -29,12 +28,12 @@ pub(super) async fn by_tag(
     let tagged = tagged.ok_or_else(|| unknown("the upstream has no such tag"))?;
     let accept = Accept::parse(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
     let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
-        respond(method, headers, &tagged.content)
+        respond(headers, &tagged.content)
     } else {
         let single = resolver.single(repository, &tagged).await?;
         let none = "the client accepts no image index, and this one has no linux/amd64 image";
         let single = single.ok_or_else(|| unknown(none))?;
-        respond(method, headers, &single)
+        respond(headers, &single)
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     Ok(response)
@@ -43,7 +42,6 @@ pub(super) async fn by_tag(
 /// Answers a request for a digest: these bytes or none (rule T10).
 pub(super) async fn by_digest(
     resolver: &Arc<Resolver>,
-    method: &Method,
     headers: &HeaderMap,
     repository: &Repository,
     digest: &Digest,
@@ -52,13 +50,13 @@ pub(super) async fn by_digest(
     let content = found.ok_or_else(|| {
         RegistryError::new(Code::ManifestUnknown, "neither the upstream nor onetag has this digest here")
     })?;
-    Ok(respond(method, headers, &content))
+    Ok(respond(headers, &content))
 }
 
-/// HEAD and GET differ in the body alone (rule L4).
-fn respond(method: &Method, request: &HeaderMap, content: &Content) -> Response<Body> {
+/// The content, or the word that the client has it already.
+fn respond(request: &HeaderMap, content: &Content) -> Response<Body> {
     let unchanged = request.get_all(IF_NONE_MATCH).iter().any(|etags| has_etag(etags, &content.etag));
-    let body = if unchanged || method == Method::HEAD { Bytes::new() } else { content.bytes.clone() };
+    let body = if unchanged { Bytes::new() } else { content.bytes.clone() };
     let mut response = Response::new(Body::full(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_DIGEST, content.content_digest.clone());

@@ -1,9 +1,8 @@
 //! Small documents that are only passed on.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
-use http::{HeaderValue, Method, Response, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, LINK};
+use http::{HeaderValue, Response, StatusCode, Uri};
 
-use bytes::Bytes;
 use onetag_oci::Repository;
 
 use crate::upstream::Upstream;
@@ -18,7 +17,6 @@ const MAX_BYTES: usize = 4 << 20;
 /// on as what it must be, whatever the upstream calls it.
 pub(super) async fn pass(
     upstream: &Upstream,
-    method: &Method,
     uri: &Uri,
     repository: &Repository,
     path: &str,
@@ -31,7 +29,6 @@ pub(super) async fn pass(
         return Err(RegistryError::new(Code::NameUnknown, "the upstream has nothing of this kind here"));
     }
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     if let Some(link) = parts.headers.get(LINK) {
         let link = local_link(link, repository);
         parts.headers.remove(LINK);
@@ -39,7 +36,6 @@ pub(super) async fn pass(
             parts.headers.insert(LINK, link);
         }
     }
-    let bytes = if method == Method::HEAD { Bytes::new() } else { bytes };
     Ok(Response::from_parts(parts, Body::full(bytes)))
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, Uri};
 use onetag_oci::{Digest, Repository};
 
 use crate::resolve::Resolver;
@@ -20,18 +20,15 @@ const NONE: &[u8] =
 /// Answers a request for what refers to a digest. Nothing refers to an index that onetag made (rule G1).
 pub(super) async fn list(
     resolver: &Arc<Resolver>,
-    method: &Method,
     uri: &Uri,
     repository: &Repository,
     digest: &Digest,
 ) -> Result<Response<Body>, RegistryError> {
     if !resolver.is_merged(repository, digest).await {
         let path = format!("referrers/{digest}");
-        return pass(resolver.upstream(), method, uri, repository, &path, INDEX).await;
+        return pass(resolver.upstream(), uri, repository, &path, INDEX).await;
     }
-    let body = if method == Method::HEAD { Body::empty() } else { Body::full(Bytes::from_static(NONE)) };
-    let mut response = Response::new(body);
+    let mut response = Response::new(Body::full(Bytes::from_static(NONE)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(INDEX));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(NONE.len()));
     Ok(response)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Request, Response};
 use onetag_oci::Reference;
 use tracing::Instrument;
@@ -36,7 +36,7 @@ impl Registry {
     pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body> {
         let started = Instant::now();
         let id = RequestId::next();
-        let span = tracing::info_span!("request", %id);
+        let span = tracing::debug_span!("request", %id);
         let (parts, _) = request.into_parts();
         let endpoint = Endpoint::parse(parts.uri.path());
         let route = endpoint.as_ref().map_or(Route::Other, Endpoint::route);
@@ -45,6 +45,9 @@ impl Registry {
             Err(error) => Err(error),
         };
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
+        if parts.method == Method::HEAD {
+            response = without_body(response);
+        }
         response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
         let (status, took) = (response.status().as_u16(), started.elapsed());
         self.metrics.request(route, status, took);
@@ -66,20 +69,20 @@ impl Registry {
         }
         let resolver = &self.resolver;
         match endpoint {
-            Endpoint::Ping => Ok(ping(method)),
+            Endpoint::Ping => Ok(ping()),
             Endpoint::Manifest(repository, Reference::Tag(tag)) => {
-                manifest::by_tag(resolver, method, headers, &repository, &tag).await
+                manifest::by_tag(resolver, headers, &repository, &tag).await
             }
             Endpoint::Manifest(repository, Reference::Digest(digest)) => {
-                manifest::by_digest(resolver, method, headers, &repository, &digest).await
+                manifest::by_digest(resolver, headers, &repository, &digest).await
             }
             Endpoint::Blob(repository, digest) => {
                 let sent = &self.metrics.blob_bytes;
                 blob::get(resolver.upstream(), sent, method, headers, &repository, &digest).await
             }
-            Endpoint::Tags(repository) => tags::list(resolver.upstream(), method, uri, &repository).await,
+            Endpoint::Tags(repository) => tags::list(resolver.upstream(), uri, &repository).await,
             Endpoint::Referrers(repository, digest) => {
-                referrers::list(resolver, method, uri, &repository, &digest).await
+                referrers::list(resolver, uri, &repository, &digest).await
             }
             Endpoint::Upload(_) => Err(RegistryError::new(Code::NotFound, "there are no uploads here")),
         }
@@ -87,18 +90,26 @@ impl Registry {
 }
 
 /// The API is here. What the upstream says to it does not matter: its credentials are onetag's.
-fn ping(method: &Method) -> Response<Body> {
-    let body = if method == Method::HEAD { Body::empty() } else { Body::full(Bytes::from_static(b"{}")) };
-    let mut response = Response::new(body);
+fn ping() -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::from_static(b"{}")));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// HEAD is GET without the body (rule L4). hyper sees to it on HTTP/1 only.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 /// The error's response; its id leads from the client's message to the log.
 fn refuse(id: RequestId, error: &RegistryError) -> Response<Body> {
     let mut response = error.response();
     if response.status().is_server_error() {
-        tracing::warn!(status = response.status().as_u16(), error = error.for_the_log(), "failed");
+        tracing::warn!(%id, status = response.status().as_u16(), error = error.for_the_log(), "failed");
     } else {
         tracing::debug!(status = response.status().as_u16(), error = error.for_the_log(), "refused");
     }

@@ -1,6 +1,6 @@
 //! The tag list, as the upstream has it.
 
-use http::{Method, Response, Uri};
+use http::{Response, Uri};
 use onetag_oci::Repository;
 
 use crate::upstream::Upstream;
@@ -12,9 +12,8 @@ use super::passed::pass;
 /// Answers a request for a repository's tags.
 pub(super) async fn list(
     upstream: &Upstream,
-    method: &Method,
     uri: &Uri,
     repository: &Repository,
 ) -> Result<Response<Body>, RegistryError> {
-    pass(upstream, method, uri, repository, "tags/list", "application/json").await
+    pass(upstream, uri, repository, "tags/list", "application/json").await
 }

@@ -16,6 +16,8 @@ use super::resolver::Resolver;
 pub(super) struct Filled {
     /// The answer; none when there is no such tag.
     pub(super) tagged: Option<Arc<Tagged>>,
+    /// Whether the upstream lacks content that it lists itself: the answer may be less than the truth.
+    pub(super) incomplete: bool,
     /// Why it is this one.
     pub(super) explanation: Explanation,
 }
@@ -38,7 +40,7 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Explanation, ResolveError> {
-        self.fill(repository, tag).await.map(|filled| filled.explanation)
+        self.filled(repository, tag, true).await.map(|filled| filled.explanation)
     }
 
     /// Says what a digest is: never more or less than its own bytes (rule T10).
@@ -61,14 +63,29 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Filled, ResolveError> {
-        let case = self.decide(repository, tag).await?;
+        self.filled(repository, tag, false).await
+    }
+
+    /// `thorough`: what a lone base holds is looked into as well, though it passes whatever it is.
+    async fn filled(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+        thorough: bool,
+    ) -> Result<Filled, ResolveError> {
+        let case = self.decide(repository, tag, thorough).await?;
         let tagged = self.keep(repository, &case).await;
         let explanation = Explanation::new(repository, tag, &case, tagged.as_deref());
         self.report(&explanation, &case.selection);
-        Ok(Filled { tagged, explanation })
+        Ok(Filled { tagged, incomplete: case.selection.is_incomplete(), explanation })
     }
 
-    async fn decide(self: &Arc<Self>, repository: &Repository, tag: &Tag) -> Result<Case, ResolveError> {
+    async fn decide(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+        thorough: bool,
+    ) -> Result<Case, ResolveError> {
         let candidates = self.scheme.candidates(tag);
         let knowledge = self.suffixes.get(repository);
         if knowledge == Knowledge::Unknown && !candidates.is_empty() {
@@ -78,8 +95,14 @@ impl Resolver {
             candidates.iter().filter(|other| knowledge.allows(other.suffix)).cloned().collect();
         let gather = Gather::new(self, repository);
         let FoundTags { found, base_alone } = gather.tags(tag, &asked, self.policy).await?;
-        let members = gather.members(&found).await?;
-        let selection = select(&members, self.policy);
+        let lone = found.first().filter(|first| first.token.is_none() && (base_alone || found.len() == 1));
+        let (members, selection) = if let Some(base) = lone.filter(|_| !thorough) {
+            (vec![base.as_it_is()], Selection::pass())
+        } else {
+            let members = gather.members(&found).await?;
+            let selection = select(&members, self.policy);
+            (members, selection)
+        };
         Ok(Case { candidates, knowledge, base_alone, found, members, selection })
     }
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, Either, FutureExt, ready, select, try_join_all};
 use onetag_oci::{
-    Descriptor, Digest, Document, ImageConfig, ImageManifest, MAX_CONFIG_BYTES, Reference, Repository, Tag,
+    Descriptor, Digest, Document, ImageConfig, ImageManifest, MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, Reference,
+    Repository, Tag,
 };
 
 use crate::cache::Content;
@@ -46,6 +47,7 @@ pub(super) struct Gather<'a> {
     resolver: &'a Resolver,
     repository: &'a Repository,
     fetches_left: AtomicUsize,
+    entries_left: AtomicUsize,
 }
 
 /// Why a member's entries could not be had.
@@ -68,7 +70,9 @@ impl From<ResolveError> for Stop {
 
 impl<'a> Gather<'a> {
     pub(super) fn new(resolver: &'a Resolver, repository: &'a Repository) -> Self {
-        Self { resolver, repository, fetches_left: AtomicUsize::new(MAX_FETCHES) }
+        let (fetches_left, entries_left) =
+            (AtomicUsize::new(MAX_FETCHES), AtomicUsize::new(MAX_INDEX_ENTRIES));
+        Self { resolver, repository, fetches_left, entries_left }
     }
 
     /// The base and the candidates that are there, in order of precedence: one round trip.
@@ -144,6 +148,9 @@ impl<'a> Gather<'a> {
         entries: &'b [Descriptor],
         depth: usize,
     ) -> BoxFuture<'b, Result<Vec<Descriptor>, Stop>> {
+        if take(&self.entries_left, entries.len()).is_err() {
+            return ready(Err(Finding::TooMuch.into())).boxed();
+        }
         let flat = try_join_all(entries.iter().map(move |entry| self.flat(entry, depth)));
         flat.map(|entries| entries.map(|entries| entries.concat())).boxed()
     }
@@ -186,6 +193,11 @@ impl<'a> Gather<'a> {
     }
 
     async fn child(&self, digest: &Digest) -> Result<Document, Stop> {
+        if let Some(content) = self.resolver.manifests.get(self.repository, digest)
+            && let Ok(document) = Document::parse(&content.bytes, &content.media_type)
+        {
+            return Ok(document);
+        }
         self.spend()?;
         let found = self.resolver.document(self.repository, &Reference::Digest(digest.clone())).await?;
         let (_, document) = found.ok_or_else(|| Finding::Missing(digest.clone()))?;
@@ -211,10 +223,14 @@ impl<'a> Gather<'a> {
 
     /// Takes one request from the budget.
     fn spend(&self) -> Result<(), Finding> {
-        let take = |left: usize| left.checked_sub(1);
-        let taken = self.fetches_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.map(drop).map_err(|_| Finding::TooManyFetches)
+        take(&self.fetches_left, 1)
     }
+}
+
+/// Takes some of what is left of a budget.
+fn take(left: &AtomicUsize, some: usize) -> Result<(), Finding> {
+    let take = |left: usize| left.checked_sub(some);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map(drop).map_err(|_| Finding::TooMuch)
 }
 
 impl Found {
@@ -226,6 +242,15 @@ impl Found {
             Document::Index(index) => has_several_platforms(&index.manifests) && !policy.complete_index,
             Document::Schema1(_) | Document::Other(_) => true,
         }
+    }
+
+    /// The member that passes as it is, with what its own bytes say and nothing more.
+    pub(super) fn as_it_is(&self) -> Member {
+        let entries = match &self.document {
+            Document::Index(index) => index.manifests.clone(),
+            _ => Vec::new(),
+        };
+        Member { tag: self.tag.clone(), token: self.token, content: Ok(entries) }
     }
 
     /// Whether it is one image's manifest.

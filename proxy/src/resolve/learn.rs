@@ -1,6 +1,7 @@
 //! Learning which suffixes a repository's tags have, from its tag list.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::LINK;
 use onetag_oci::Repository;
@@ -26,9 +27,10 @@ impl Resolver {
         tokio::spawn(async move {
             let this = Arc::clone(&resolver);
             let learn = |repository: Repository| async move {
+                let asked = Instant::now();
                 let mask = this.listed_suffixes(&repository).await;
                 tracing::debug!(%repository, listed = mask.is_some(), "learned the repository's suffixes");
-                this.suffixes.learn(&repository, mask);
+                this.suffixes.learn(&repository, mask, asked);
             };
             resolver.learning.join(repository.clone(), || learn(repository)).await
         });
@@ -46,7 +48,9 @@ impl Resolver {
             }
             let next = page.headers().get(LINK).map(|link| link.to_str().map(next_query));
             let body: Page = serde_json::from_slice(page.body()).ok()?;
-            mask |= body.tags.unwrap_or_default().iter().fold(0, |mask, tag| mask | self.scheme.mask(tag));
+            // A repository has tags, or else this is no list: it must not say that there are no members.
+            let tags = body.tags.filter(|tags| !tags.is_empty())?;
+            mask |= tags.iter().fold(0, |mask, tag| mask | self.scheme.mask(tag));
             match next {
                 None => return Some(mask),
                 Some(next) => query = next.ok()??,

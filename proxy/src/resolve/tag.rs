@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 use onetag_oci::{Repository, Tag};
 
 use crate::cache::{Content, Single, TagRecord, Tagged};
+use crate::flight::FlightLost;
 use crate::telemetry::TagAnswer;
 
 use super::error::ResolveError;
 use super::resolver::Resolver;
 
-/// For how long the last good answer is served before a failing upstream is asked again.
+/// For how long the last good answer is served before a failing upstream is asked again; longer where the
+/// upstream took longer to fail.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// How long a caller waits for a renewal when there is a last good answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Resolver {
     /// What a tag answers; none when there is no such tag.
@@ -30,8 +35,7 @@ impl Resolver {
             });
             return Ok(record.tagged);
         }
-        let resolver = Arc::clone(self);
-        let filled = self.tag_flights.join(key.clone(), || async move { resolver.renew(&key).await }).await?;
+        let filled = self.renewed(key).await?;
         let answer = match &filled {
             Ok(TagRecord { tagged: None, .. }) => TagAnswer::Absent,
             Ok(TagRecord { stale: true, .. }) => TagAnswer::Stale,
@@ -40,6 +44,29 @@ impl Resolver {
         };
         self.metrics.tag(answer);
         filled.map(|record| record.tagged)
+    }
+
+    /// The renewed record of a tag. Who has a last good answer to fall back on does not wait long: the
+    /// renewal goes on without the caller, and clients give up on headers after half a minute.
+    async fn renewed(
+        self: &Arc<Self>,
+        key: (Repository, Tag),
+    ) -> Result<Result<TagRecord, ResolveError>, FlightLost> {
+        let last = self.tags.get(&key).filter(|record| self.is_usable(record));
+        let resolver = Arc::clone(self);
+        let renewal = self.tag_flights.join(key.clone(), || async move { resolver.renew(&key).await });
+        match last {
+            None => renewal.await,
+            Some(last) => match tokio::time::timeout(PATIENCE, renewal).await {
+                Ok(renewed) => renewed,
+                Err(_) => Ok(Ok(TagRecord { stale: true, ..last })),
+            },
+        }
+    }
+
+    /// Whether a record may stand in for an answer that the upstream fails to give.
+    fn is_usable(&self, record: &TagRecord) -> bool {
+        record.tagged.is_some() && record.confirmed.elapsed() < self.times.stale_if_error
     }
 
     /// The answer for a client that takes no index (rule T8); none when the tag has no such image.
@@ -61,23 +88,33 @@ impl Resolver {
         if let Some(record) = last.as_ref().filter(|record| record.is_fresh()) {
             return Ok(record.clone());
         }
+        let last = last.filter(|record| self.is_usable(record));
         let asked = Instant::now();
-        let record = match self.fill(&key.0, &key.1).await {
-            Ok(filled) => {
-                let ttl = if filled.tagged.is_some() { self.times.tag } else { self.times.absent };
-                TagRecord { tagged: filled.tagged, confirmed: asked, fresh_until: asked + ttl, stale: false }
+        let record = match (self.fill(&key.0, &key.1).await, last) {
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(last)) => stand_in(key, last, asked, &error),
+            (Ok(filled), Some(last)) if filled.incomplete => {
+                stand_in(key, last, asked, &"the upstream lacks content that it lists")
             }
-            Err(error) => {
-                let usable = |record: &TagRecord| {
-                    record.tagged.is_some() && record.confirmed.elapsed() < self.times.stale_if_error
-                };
-                let last = last.filter(usable).ok_or_else(|| error.clone())?;
-                let (repository, tag) = key;
-                tracing::warn!(%error, %repository, %tag, "the last good answer is served");
-                TagRecord { fresh_until: Instant::now() + PAUSE_AFTER_FAILURE, stale: true, ..last }
+            (Ok(filled), _) => {
+                let sure = filled.tagged.is_some() && !filled.incomplete;
+                let ttl = if sure { self.times.tag } else { self.times.absent };
+                TagRecord { tagged: filled.tagged, confirmed: asked, fresh_until: asked + ttl, stale: false }
             }
         };
         self.tags.put(key.clone(), record.clone());
         Ok(record)
     }
+}
+
+/// The last good answer in place of one that failed (rule I6).
+fn stand_in(
+    (repository, tag): &(Repository, Tag),
+    last: TagRecord,
+    asked: Instant,
+    error: &dyn std::fmt::Display,
+) -> TagRecord {
+    tracing::warn!(%error, %repository, %tag, "the last good answer is served");
+    let pause = PAUSE_AFTER_FAILURE.max(asked.elapsed());
+    TagRecord { fresh_until: Instant::now() + pause, stale: true, ..last }
 }
