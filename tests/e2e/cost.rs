@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use testkit::client::{self, Response};
 use testkit::image::buildx;
+use testkit::image::media_type::DOCKER_LIST;
 use testkit::{Fault, Image, Index, Kind, Match, Recorded, Registry};
 use tokio::task::JoinSet;
 
@@ -198,4 +199,19 @@ async fn a_tag_that_moved_shows_after_its_time_and_not_before() {
     assert!(asked_at.elapsed() < Duration::from_secs(1), "too slow a machine for this test");
     eventually("the tag has moved", || async { site.manifest("latest").await.body == new.merged() }).await;
     assert!(asked_at.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_list_that_names_no_tags_never_unmerges_a_tag() {
+    for body in ["{}", r#"{"tags":null}"#, r#"{"tags":[]}"#, r#"{"errors":[{"code":"DENIED"}]}"#] {
+        let site = Site::start(&["--tag-ttl", "0s"]).await;
+        let legacy = Legacy::docker();
+        legacy.push(&site.registry, "latest");
+        let fault = site.registry.fail(Match::all().path_contains("tags/list"), Fault::Body(body.into()));
+        served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+        eventually("the list was read", || async { site.registry.hits(fault) > 0 }).await;
+        for _ in 0..20 {
+            served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+        }
+    }
 }

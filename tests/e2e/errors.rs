@@ -198,6 +198,12 @@ async fn http2_with_prior_knowledge_is_spoken() {
     let response = client::Response { status: parts.status.as_u16(), headers: parts.headers, body };
     assert_eq!(parts.version, http::Version::HTTP_2);
     served_as(&response, DOCKER_LIST, legacy.merged());
+    for path in [manifest_path("latest"), manifest_path("absent"), "/v2/".to_owned(), "/nowhere".to_owned()] {
+        let request = http::Request::head(site.url(&path)).body(Empty::<Bytes>::new()).unwrap();
+        let response = sender.send_request(request).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(response.headers().contains_key("content-length"), "{path}");
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
     drop(sender);
     driver.await.unwrap().unwrap();
 }

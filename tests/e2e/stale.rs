@@ -1,9 +1,9 @@
 //! An upstream in trouble, for a tag that is known: the last good answer.
 
 use testkit::image::media_type::DOCKER_LIST;
-use testkit::{Fault, Match};
+use testkit::{Fault, Image, Match};
 
-use crate::support::{Legacy, Site, manifest_path, refusal, served_as, whole_log};
+use crate::support::{Legacy, Site, eventually, manifest_path, refusal, served_as, whole_log};
 
 /// No answer is believed without asking, so that no test has to wait.
 const ALWAYS_ASK: &[&str] = &["--tag-ttl", "0s", "--header-timeout", "300ms", "--idle-body-timeout", "300ms"];
@@ -72,4 +72,31 @@ async fn where_stale_answers_are_switched_off_the_failure_shows() {
     let (site, _) = warm(&["--stale-if-error", "0s"]).await;
     site.registry.fail(Match::all(), Fault::status(503));
     assert_eq!(refusal(&site.manifest("latest").await).0, 503);
+}
+
+#[tokio::test]
+async fn an_upstream_that_hangs_does_not_hang_who_pulls_a_known_tag() {
+    let site = Site::start(&["--tag-ttl", "0s"]).await;
+    let legacy = Legacy::docker();
+    legacy.push(&site.registry, "latest");
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+    site.registry.fail(Match::all(), Fault::StallHeaders);
+    // The upstream may take 30 s; the client of the test kit, as real ones, gives up by then.
+    let begin = std::time::Instant::now();
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+    assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn content_that_the_upstream_lists_and_lacks_leaves_the_last_good_answer() {
+    let (site, legacy) = warm(&[]).await;
+    let newer = Image::builder("linux/arm64/v8").docker().seed(77).build();
+    site.registry.push("team/app", "latest-arm", &newer);
+    site.registry.delete_blob("team/app", &newer.config_digest());
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+    site.registry.push("team/app", "latest-arm", &newer);
+    eventually("the new member is merged", || async {
+        site.manifest("latest").await.text().contains(&newer.digest())
+    })
+    .await;
 }

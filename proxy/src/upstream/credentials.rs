@@ -141,7 +141,9 @@ impl Source {
 #[expect(clippy::option_option, reason = "nothing kept, or kept that there is no credential")]
 fn kept(store: &Mutex<Option<Kept>>, age: Duration) -> Option<Option<Arc<Credential>>> {
     let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-    store.as_ref().filter(|kept| kept.since.elapsed() < age).map(|kept| kept.credential.clone())
+    // That there is none may be a helper's bad moment: it is not believed for long.
+    let age = |kept: &Kept| if kept.credential.is_some() { age } else { age.min(RENEWED_AFTER) };
+    store.as_ref().filter(|kept| kept.since.elapsed() < age(kept)).map(|kept| kept.credential.clone())
 }
 
 /// The content of a password file without the line end that editors add.
