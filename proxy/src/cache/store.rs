@@ -2,7 +2,7 @@
 //! stay here (rule D4).
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,7 +67,11 @@ impl Store for MemoryStore {
 const MERGED: TableDefinition<&str, &[u8]> = TableDefinition::new("merged");
 
 /// Merged indexes in the data directory; each is on the disk before `put` returns.
-pub struct DiskStore(Database);
+pub struct DiskStore {
+    directory: PathBuf,
+    /// None while it could not be opened anew after an I/O error.
+    database: RwLock<Option<Database>>,
+}
 
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +86,12 @@ impl DiskStore {
     ///
     /// Fails when the directory cannot be written or another process has it open.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Self::try_open(directory).map_err(|source| OpenError { path: directory.into(), source })
+        let database = Self::try_open(directory);
+        let database = database.map_err(|source| OpenError { path: directory.into(), source })?;
+        Ok(Self { directory: directory.into(), database: RwLock::new(Some(database)) })
     }
 
-    fn try_open(directory: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn try_open(directory: &Path) -> Result<Database, Box<dyn std::error::Error + Send + Sync>> {
         std::fs::create_dir_all(directory)?;
         let database = match Database::create(directory.join("onetag.redb")) {
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
@@ -96,18 +102,38 @@ impl DiskStore {
         let transaction = database.begin_write()?;
         transaction.open_table(MERGED)?;
         transaction.commit()?;
-        Ok(Self(database))
+        Ok(database)
+    }
+
+    /// Works with the database. After one I/O error redb refuses everything, so that a disk that was full
+    /// for a moment would have lost all digests until a restart: it is opened anew.
+    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+        let open = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match open.as_ref().map(&work) {
+            None | Some(Err(redb::Error::PreviousIo)) => {}
+            Some(done) => return done,
+        }
+        drop(open);
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one has the file locked.
+        *database = None;
+        *database = Self::try_open(&self.directory).ok();
+        database.as_ref().map_or(Err(redb::Error::PreviousIo), work)
     }
 
     fn write(&self, key: &str, value: &[u8]) -> Result<(), redb::Error> {
-        let transaction = self.0.begin_write()?;
-        transaction.open_table(MERGED)?.insert(key, value)?;
-        Ok(transaction.commit()?)
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            transaction.open_table(MERGED)?.insert(key, value)?;
+            Ok(transaction.commit()?)
+        })
     }
 
     fn read(&self, key: &str) -> Result<Option<Bytes>, redb::Error> {
-        let table = self.0.begin_read()?.open_table(MERGED)?;
-        Ok(table.get(key)?.map(|value| Bytes::copy_from_slice(value.value())))
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(MERGED)?;
+            Ok(table.get(key)?.map(|value| Bytes::copy_from_slice(value.value())))
+        })
     }
 }
 
@@ -138,19 +164,19 @@ impl MergedStore {
         let _ = self.memory.put(repository, content);
     }
 
-    /// The index of this digest in this repository. A disk that fails has nothing.
-    pub async fn find(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
+    /// The index of this digest in this repository. Where the disk fails, nobody knows whether there is one.
+    pub async fn find(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Arc<Content>>, StoreError> {
         if let Ok(Some(content)) = self.memory.get(repository, digest) {
-            return Some(content);
+            return Ok(Some(content));
         }
         let read = self.on_disk(repository, digest, |disk, repository, digest| disk.get(repository, digest));
-        match read.await {
-            Ok(found) => found.inspect(|content| drop(self.memory.put(repository, content))),
-            Err(error) => {
-                tracing::warn!(%error, %repository, %digest, "not read");
-                None
-            }
-        }
+        let found =
+            read.await.inspect_err(|error| tracing::warn!(%error, %repository, %digest, "not read"))?;
+        Ok(found.inspect(|content| drop(self.memory.put(repository, content))))
     }
 
     /// Runs `work` where it may block.

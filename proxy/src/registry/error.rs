@@ -177,6 +177,11 @@ impl From<ResolveError> for RegistryError {
                 Code::BadUpstream,
                 format!("the upstream registry gave an answer that cannot be right: {error}"),
             ),
+            ResolveError::Store(_) => Self {
+                cause: Some(error.to_string()),
+                retry_after: Some(Duration::from_secs(1)),
+                ..Self::new(Code::Unavailable, "the data directory cannot be read just now")
+            },
             ResolveError::Lost(_) => Self::new(Code::Internal, "an internal error; the log has more"),
         }
     }

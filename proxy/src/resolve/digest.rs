@@ -24,19 +24,24 @@ impl Resolver {
 
     /// Whether a digest is one that onetag itself made for this repository.
     pub async fn is_merged(&self, repository: &Repository, digest: &Digest) -> bool {
-        self.merged.find(repository, digest).await.is_some()
+        self.merged.find(repository, digest).await.is_ok_and(|found| found.is_some())
     }
 
     async fn fetch(&self, repository: &Repository, digest: &Digest) -> DigestResult {
         if let Some(content) = self.manifests.get(repository, digest) {
             return Ok(Some(content));
         }
-        if let Some(content) = self.merged.find(repository, digest).await {
+        let kept = self.merged.find(repository, digest).await;
+        if let Ok(Some(content)) = kept {
             self.manifests.put(repository, &content);
             return Ok(Some(content));
         }
-        let found = self.document(repository, &Reference::Digest(digest.clone())).await?;
-        Ok(found.map(|(content, _)| content))
+        match (self.document(repository, &Reference::Digest(digest.clone())).await?, kept) {
+            (Some((content, _)), _) => Ok(Some(content)),
+            // It may be a merged one that cannot be read just now: that is not to say that there is none.
+            (None, Err(error)) => Err(ResolveError::Store(Arc::new(error))),
+            (None, Ok(_)) => Ok(None),
+        }
     }
 
     /// Fetches and reads a document, and keeps it by its digest.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use onetag_oci::{DocumentError, Reference, Repository};
 
+use crate::cache::StoreError;
 use crate::flight::FlightLost;
 use crate::upstream::UpstreamError;
 
@@ -24,6 +25,9 @@ pub enum ResolveError {
         /// What is wrong with it.
         error: Arc<DocumentError>,
     },
+    /// What onetag keeps itself cannot be read.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
     /// The work ended without a result.
     #[error(transparent)]
     Lost(#[from] FlightLost),
