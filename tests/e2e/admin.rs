@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use testkit::client::{self, Response, send_raw};
-use testkit::{Fault, Match};
+use testkit::{Fault, Match, Registry};
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::{Legacy, REPOSITORY, Site, command, eventually, manifest_path, refusal};
+use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, command, eventually, manifest_path, refusal};
 
 /// Where an operator reads what each metric means.
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
@@ -184,4 +184,26 @@ async fn a_text_log_has_no_lines_of_clients_or_upstream_either() {
         assert!(line.starts_with("20") && line.as_bytes().get(10) == Some(&b'T'), "{line}");
         assert!(!line.contains(char::is_control), "{line:?}");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_costs_no_pull() {
+    let registry = Registry::start().await;
+    let legacy = Legacy::docker();
+    legacy.push(&registry, "latest");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut onetag = std::process::Command::new(env!("CARGO_BIN_EXE_onetag"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", &registry.url()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = onetag.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+    let url = line.trim().strip_prefix("registry listening on ").unwrap();
+    let answer = client::get(&format!("{url}{}", manifest_path("latest")), &[ACCEPT]).await;
+    onetag.kill().unwrap();
+    onetag.wait().unwrap();
+    assert_eq!(answer.unwrap().body, legacy.merged());
 }

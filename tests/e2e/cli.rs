@@ -222,3 +222,15 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(digest_at(&[], &environment).await, in_environment);
     assert_eq!(digest_at(&["--upstream", &urls[2]], &environment).await, in_flag);
 }
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("onetag.toml");
+    std::fs::write(&file, "[upstream]\nurl = \"https://registry.example.com\"\n").unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_onetag"));
+    let output = check.arg("check").arg(&file).arg("--print").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"), "{output:?}");
+}

@@ -10,9 +10,8 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let config = Config::load(&arguments.file).map_err(Failure::usage)?;
     settings::validate(&config)?;
     if arguments.print {
-        print(&config.print());
+        print(&config.print())
     } else {
-        print(&format!("{}: this configuration can be used\n", arguments.file.display()));
+        print(&format!("{}: this configuration can be used\n", arguments.file.display()))
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! From the process's arguments to its exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -57,7 +57,12 @@ fn tell(message: &str, code: u8) -> ExitCode {
 }
 
 /// Writes to standard output; a reader that went away (`onetag inspect | head`) is no failure.
-pub(super) fn print(text: &str) {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }

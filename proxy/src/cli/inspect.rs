@@ -50,7 +50,7 @@ fn tell(explanation: &Explanation, json: bool) -> Result<(), Failure> {
     } else {
         table::explain(explanation)
     };
-    print(&text);
+    print(&text)?;
     match explanation.answer {
         Answer::Absent => Err(Failure::failed("there is nothing to pull")),
         _ if explanation.has_warnings() => Err(Failure::Findings),

@@ -50,7 +50,7 @@ fn start(config: &Config) -> Result<Started, Failure> {
         header_timeout: config.server.header_timeout.get(),
     };
     let started = Running { registry, admin, limits, resolver, metrics }.start();
-    print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"));
+    print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok(started)
 }
 
