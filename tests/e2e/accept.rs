@@ -58,8 +58,10 @@ async fn without_an_amd64_image_there_is_nothing_for_a_client_without_index_type
     site.registry.push(REPOSITORY, "merged-armv7", &images[1]);
     for tag in ["multi", "merged"] {
         assert_eq!(site.get(&manifest_path(tag), &[("accept", OCI_INDEX)]).await.status, 200);
-        let (status, code, _) = refusal(&site.get(&manifest_path(tag), IMAGES_ONLY).await);
+        let refused = site.get(&manifest_path(tag), IMAGES_ONLY).await;
+        let (status, code, _) = refusal(&refused);
         assert_eq!((status, &*code), (404, "MANIFEST_UNKNOWN"), "{tag}");
+        assert_eq!(refused.header("vary"), Some("Accept"), "{tag}");
     }
 }
 

@@ -32,8 +32,10 @@ pub(super) async fn by_tag(
     } else {
         let single = resolver.single(repository, &tagged).await?;
         let none = "the client accepts no image index, and this one has no linux/amd64 image";
-        let single = single.ok_or_else(|| unknown(none))?;
-        respond(headers, &single)
+        match single {
+            Some(single) => respond(headers, &single),
+            None => unknown(none).response(),
+        }
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     Ok(response)
