@@ -53,7 +53,7 @@ async fn main() -> Result<()> {
     println!("  docker pull {address}/{REPOSITORY}:latest");
     println!("  docker pull --platform linux/arm64 {address}/{REPOSITORY}:latest");
     println!("  docker run --rm {address}/{REPOSITORY}:latest");
-    println!("  onetag inspect {address}/{REPOSITORY}:latest\n");
+    println!("  cargo run --release -- inspect {address}/{REPOSITORY}:latest\n");
     tokio::signal::ctrl_c().await?;
     started.stop(Duration::from_secs(5)).await;
     Ok(())
