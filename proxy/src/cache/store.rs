@@ -259,6 +259,37 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_an_error_closed_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.put(&repository, &content).unwrap();
+        *store.database.write().unwrap() = None;
+        assert_eq!(store.get(&repository, &content.digest).unwrap(), Some(content));
+    }
+
+    struct Broken;
+
+    impl Store for Broken {
+        fn put(&self, _: &Repository, _: &Arc<Content>) -> Result<(), StoreError> {
+            Err(StoreError::Lost)
+        }
+
+        fn get(&self, _: &Repository, _: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
+            Err(StoreError::Lost)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_costs_no_pull_and_never_says_that_there_is_nothing() {
+        let (repository, content) = sample();
+        let store = MergedStore::new(1 << 20, Some(Arc::new(Broken)));
+        assert!(store.find(&repository, &content.digest).await.is_err());
+        store.keep(&repository, &content).await;
+        assert_eq!(store.find(&repository, &content.digest).await.unwrap(), Some(content));
+    }
+
+    #[test]
     fn damaged_bytes_are_never_given_out() {
         let directory = tempfile::tempdir().unwrap();
         let (repository, content) = sample();

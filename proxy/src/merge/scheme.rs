@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn the_mask_has_a_bit_for_each_suffix_of_a_tag() {
-        let scheme = Scheme::new(["arm", "x86-64"]).unwrap();
-        for (tag, mask) in [("latest-arm", 0b01), ("v1-x86-64", 0b10), ("alarm", 0), ("arm", 0), ("", 0)] {
+        let scheme = Scheme::new(["arm", "x86_64"]).unwrap();
+        for (tag, mask) in [("latest-arm", 0b01), ("v1-x86_64", 0b10), ("alarm", 0), ("arm", 0), ("", 0)] {
             assert_eq!(scheme.mask(tag), mask, "{tag}");
         }
     }

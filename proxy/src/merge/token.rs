@@ -31,7 +31,6 @@ const AMD64: &[&str] = &["amd64"];
 static TOKENS: &[Token] = &[
     token("amd64", AMD64, Some(("amd64", ""))),
     token("x86_64", AMD64, Some(("amd64", ""))),
-    token("x86-64", AMD64, Some(("amd64", ""))),
     token("x64", AMD64, Some(("amd64", ""))),
     token("i386", &["386"], Some(("386", ""))),
     token("386", &["386"], Some(("386", ""))),

@@ -74,7 +74,7 @@ labels! {
         Blob = "blob",
         /// A bearer token.
         Token = "token",
-        /// Anything else: ping, tag list, referrers.
+        /// Anything else: tag list, referrers.
         Other = "other",
     }
 }

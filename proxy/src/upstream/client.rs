@@ -162,11 +162,6 @@ impl Upstream {
         }))
     }
 
-    /// Whether the upstream answers as a registry: 200 or 401 to `GET /v2/`. No credentials are sent.
-    pub async fn ping(&self) -> Result<(), UpstreamError> {
-        self.attempts.ping(&self.ask(UpstreamKind::Other, Method::GET, "/v2/", None)?).await
-    }
-
     fn ask(
         &self,
         kind: UpstreamKind,

@@ -32,32 +32,6 @@ impl Attempts {
         }
     }
 
-    /// Whether the answer is one of a registry, which lets in or asks who it is.
-    pub(super) async fn ping(&self, ask: &Ask) -> Result<(), UpstreamError> {
-        let mut retry = Retry::default();
-        loop {
-            let mut watch = Watch::start(&self.metrics, ask.kind);
-            let result = self.ping_once(ask, &mut watch).await;
-            watch.stop(result.as_ref().err());
-            match result {
-                Err(error) => retry.pause(error).await?,
-                done => return done,
-            }
-        }
-    }
-
-    async fn ping_once(&self, ask: &Ask, watch: &mut Watch<'_>) -> Result<(), UpstreamError> {
-        let answer = self.ask(ask).await?;
-        watch.headers();
-        match answer.response.status() {
-            StatusCode::OK | StatusCode::UNAUTHORIZED => {
-                self.transport.discard(answer.response.into_body()).await;
-                Ok(())
-            }
-            _ => Err(self.failure(ask, answer).await),
-        }
-    }
-
     async fn gather_once<T>(
         &self,
         ask: &Ask,

@@ -146,20 +146,6 @@ async fn a_path_of_another_repository_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_registry_answers_a_ping_by_letting_in_or_by_asking_who_it_is() {
-    let registry = Registry::start().await;
-    let site = Site::of(&registry);
-    for (code, is_registry) in
-        [(200, true), (401, true), (404, false), (403, false), (500, false), (204, false)]
-    {
-        registry.fail_times(1, Match::all(), status(code, &[], ""));
-        let answer = site.upstream.ping().await;
-        assert_eq!(answer.is_ok(), is_registry, "{code}: {answer:?}");
-    }
-    assert!(registry.requests().iter().all(|request| request.path == "/v2/"));
-}
-
-#[tokio::test]
 async fn the_upstreams_words_reach_the_operator_escaped_and_cut() {
     let registry = Registry::start().await;
     let long = "m".repeat(300);
