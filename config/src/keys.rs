@@ -1,7 +1,7 @@
 //! The names of the settings, for hints. A test holds them to the schema.
 
 /// Each section and its settings.
-pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
+pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
     ("server", &["listen", "admin", "max_connections", "header_timeout", "shutdown_grace"]),
     (
         "upstream",
@@ -20,16 +20,40 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("cache", &["data_dir", "memory", "tag_ttl", "negative_ttl", "stale_if_error"]),
-    ("merge", &["suffixes", "relearn", "complete_index"]),
+    ("merge", &["suffixes", "relearn", "complete_index", "skew", "skew_grace", "skew_gap"]),
     ("log", &["format", "level"]),
+    (
+        RULE,
+        &[
+            "name",
+            "repositories",
+            "tags",
+            "preset",
+            "members",
+            "arch",
+            "platform_source",
+            "require_base",
+            "platforms",
+            "complete_index",
+            "skew",
+            "skew_grace",
+            "skew_gap",
+        ],
+    ),
 ];
+
+/// The section that is a list of tables.
+pub(crate) const RULE: &str = "rule";
+/// A member of a rule that is written as a table, and its settings.
+pub(crate) const MEMBER: (&str, &[&str]) = ("rule.members", &["pattern", "platform"]);
 
 /// The settings of a section; the sections themselves under the empty name.
 pub(crate) fn known(section: &str) -> Vec<&'static str> {
     if section.is_empty() {
         return SECTIONS.iter().map(|(name, _)| *name).collect();
     }
-    SECTIONS.iter().filter(|(name, _)| *name == section).flat_map(|(_, keys)| keys.iter().copied()).collect()
+    let tables = SECTIONS.iter().chain([&MEMBER]);
+    tables.filter(|(name, _)| *name == section).flat_map(|(_, keys)| keys.iter().copied()).collect()
 }
 
 /// The sections that have a setting of this name.

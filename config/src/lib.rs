@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod log;
 mod merge;
+mod rule;
 mod server;
 mod upstream;
 mod validate;
@@ -25,6 +26,10 @@ pub use error::{ConfigError, Location};
 pub use excerpt::Excerpt;
 pub use log::Log;
 pub use merge::Merge;
+pub use rule::{
+    GlobError, MemberPattern, Part, PatternError, PlatformError, PlatformSource, Preset, PresetError,
+    RepositoryGlob, RequiredPlatform, Rule, Skew, SkewError, SourceError, TagGlob, Word, WordError,
+};
 pub use server::Server;
 pub use upstream::Upstream;
 pub use value::{
@@ -53,6 +58,9 @@ pub struct Config {
     /// What is logged, and in which form.
     #[serde(deserialize_with = "table::deserialize")]
     pub log: Log,
+    /// What holds for some repositories and tags instead of `[merge]`; the first that matches wins.
+    #[serde(deserialize_with = "rule::deserialize", skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<Rule>,
 }
 
 impl Config {

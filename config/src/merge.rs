@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Skew;
 use crate::value::{Age, Suffix, suffix};
 
-const SUFFIXES: [&str; 9] =
+pub(crate) const SUFFIXES: [&str; 9] =
     ["arm", "arm64", "arm64v8", "aarch64", "armv7", "arm32v7", "armhf", "amd64", "x86_64"];
 
 /// The section `[merge]`: which tags are taken together.
@@ -18,10 +19,23 @@ pub struct Merge {
     /// Whether a tag that already is an index of several platforms is completed with those that only its
     /// suffixed tags have, instead of being passed through.
     pub complete_index: bool,
+    /// What happens when the members of a tag are not of one build.
+    pub skew: Skew,
+    /// How long `hold` serves the last coherent set while the other members have not followed.
+    pub skew_grace: Age,
+    /// How far the build times of the members may lie apart before they count as different builds.
+    pub skew_gap: Age,
 }
 
 impl Default for Merge {
     fn default() -> Self {
-        Self { suffixes: SUFFIXES.map(Suffix::known).into(), relearn: Age::secs(60), complete_index: false }
+        Self {
+            suffixes: SUFFIXES.map(Suffix::known).into(),
+            relearn: Age::secs(60),
+            complete_index: false,
+            skew: Skew::Warn,
+            skew_grace: Age::secs(15 * 60),
+            skew_gap: Age::secs(24 * 60 * 60),
+        }
     }
 }

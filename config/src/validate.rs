@@ -1,3 +1,4 @@
+use crate::rule::exceeds_members;
 use crate::value::{MASK, Secret, suffix};
 use crate::{Config, ConfigError, Upstream};
 
@@ -9,7 +10,7 @@ struct Rule {
     broken: fn(&Config) -> bool,
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         setting: "upstream.url",
         flag: "--upstream",
@@ -67,6 +68,15 @@ const RULES: [Rule; 9] = [
         flag: "--suffixes",
         advice: "a suffix is listed twice, or there are more than 32; shorten the list",
         broken: |config| suffix::check(&config.merge.suffixes).is_err(),
+    },
+    Rule {
+        setting: "merge.suffixes",
+        flag: "--suffixes",
+        advice: "a rule without arch takes these for {arch}, and has more than 32 members then; set arch in it",
+        broken: |config| {
+            let suffixes = config.merge.suffixes.len();
+            config.rule.iter().any(|rule| exceeds_members(rule, suffixes))
+        },
     },
 ];
 

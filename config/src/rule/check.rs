@@ -1,0 +1,120 @@
+//! What is wrong with a rule as a whole, though each of its settings is fine by itself.
+
+use thiserror::Error;
+
+use super::entry::Rule;
+use super::member::MemberPattern;
+use super::skew::Skew;
+use super::source::PlatformSource;
+use super::word::Word;
+
+/// More members than this would make each unknown tag cost too many upstream requests.
+pub(crate) const MAX_MEMBERS: usize = 32;
+
+#[derive(Debug, Error)]
+pub(super) enum RuleError {
+    #[error(
+        "{0} can never hold, because {1} before it takes every tag of every repository; write {0} before {1}"
+    )]
+    Unreachable(String, String),
+    #[error("the preset has \"{0}\", too; leave it out of members")]
+    InPreset(MemberPattern),
+    #[error("{0} members result; at most {MAX_MEMBERS} are allowed; shorten arch or members")]
+    TooMany(usize),
+    #[error(
+        "\"{0}\" lacks {{tag}}, so every tag would get the same members; set tags, as in tags = [\"latest\"]"
+    )]
+    EveryTag(MemberPattern),
+    #[error(
+        "platform_source = \"rule\" needs the platform of \"{0}\"; write {{ pattern = \"{0}\", platform = \"linux/arm64\" }}"
+    )]
+    NoPlatform(MemberPattern),
+    #[error(
+        "platform_source = \"rule\" needs the platform of \"{0}\" where {{arch}} is \"{1}\", which is 32 or 64 bits; \
+         leave the word out of arch and write {{ pattern = \"{2}\", platform = \"linux/arm64\" }}"
+    )]
+    WidePlatform(MemberPattern, Word, String),
+    #[error(
+        "platform_source = \"rule\" needs words that name one platform each; set them, as in arch = [\"amd64\", \"arm64\"]"
+    )]
+    NoWords,
+    #[error("{0} has no use where skew = \"ignore\"; leave it out, or write skew = \"warn\"")]
+    Ignored(&'static str),
+}
+
+/// Checks a rule that stands behind others.
+pub(super) fn check(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
+    check_reachable(rule, earlier)?;
+    check_skew(rule)?;
+    check_members(rule)?;
+    if rule.platform_source == PlatformSource::Rule { check_platforms(rule) } else { Ok(()) }
+}
+
+/// Whether a rule has too many members, if the words that it does not name itself are so many.
+pub(crate) fn exceeds_members(rule: &Rule, default_words: usize) -> bool {
+    count(rule, default_words) > MAX_MEMBERS
+}
+
+fn count(rule: &Rule, default_words: usize) -> usize {
+    let words = rule.words();
+    let words = if words.is_empty() { default_words } else { words.len() };
+    rule.patterns().iter().map(|pattern| if pattern.has_arch() { words } else { 1 }).sum()
+}
+
+fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
+    let takes_all = |rule: &Rule| rule.takes_all_repositories() && rule.takes_all_tags();
+    match earlier.iter().position(takes_all) {
+        Some(at) => Err(RuleError::Unreachable(label(rule, earlier.len()), label(&earlier[at], at))),
+        None => Ok(()),
+    }
+}
+
+/// What a person calls a rule: its name, or which one it is, counted from 1.
+fn label(rule: &Rule, at: usize) -> String {
+    match &rule.name {
+        Some(name) => format!("rule {name:?}"),
+        None => format!("rule number {}", at + 1),
+    }
+}
+
+fn check_skew(rule: &Rule) -> Result<(), RuleError> {
+    let unused = [("skew_grace", rule.skew_grace), ("skew_gap", rule.skew_gap)];
+    match unused.into_iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) if rule.skew == Some(Skew::Ignore) => Err(RuleError::Ignored(name)),
+        _ => Ok(()),
+    }
+}
+
+fn check_members(rule: &Rule) -> Result<(), RuleError> {
+    if let Some(preset) = rule.preset.map(|preset| preset.pattern())
+        && let Some(twice) = rule.members.iter().find(|member| member.names_the_same(&preset))
+    {
+        return Err(RuleError::InPreset(twice.clone()));
+    }
+    if exceeds_members(rule, 0) {
+        return Err(RuleError::TooMany(count(rule, 0)));
+    }
+    let constant = |pattern: &MemberPattern| pattern.is_in_same_repository() && !pattern.has_tag();
+    match rule.patterns().into_iter().find(constant) {
+        Some(pattern) if rule.takes_all_tags() => Err(RuleError::EveryTag(pattern)),
+        _ => Ok(()),
+    }
+}
+
+fn check_platforms(rule: &Rule) -> Result<(), RuleError> {
+    let (patterns, words) = (rule.patterns(), rule.words());
+    if words.is_empty() && (patterns.is_empty() || patterns.iter().any(MemberPattern::has_arch)) {
+        return Err(RuleError::NoWords);
+    }
+    for pattern in patterns {
+        if pattern.has_arch() {
+            if let Some(wide) = words.iter().find(|word| !word.is_single()) {
+                let member = pattern.to_string().replace("{arch}", wide.as_str());
+                return Err(RuleError::WidePlatform(pattern, *wide, member));
+            }
+        } else if pattern.platform().is_none() && !pattern.literal_word().is_some_and(Word::is_single) {
+            return Err(RuleError::NoPlatform(pattern));
+        }
+    }
+    Ok(())
+}

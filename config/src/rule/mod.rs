@@ -1,0 +1,28 @@
+//! The rules: which tags, also of other repositories, are taken together, and when that holds.
+
+mod check;
+mod entry;
+mod glob;
+mod grammar;
+mod list;
+mod member;
+mod name;
+mod pattern;
+mod platform;
+mod preset;
+mod read;
+mod skew;
+mod source;
+mod word;
+
+pub use self::glob::{GlobError, RepositoryGlob, TagGlob};
+pub(crate) use check::exceeds_members;
+pub use entry::Rule;
+pub(crate) use list::deserialize;
+pub use member::MemberPattern;
+pub use pattern::{Part, PatternError};
+pub use platform::{PlatformError, RequiredPlatform};
+pub use preset::{Preset, PresetError};
+pub use skew::{Skew, SkewError};
+pub use source::{PlatformSource, SourceError};
+pub use word::{Word, WordError};
