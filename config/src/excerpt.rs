@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::keys::sections_of;
+use crate::keys::{MEMBER, RULE, known, sections_of};
 use crate::value::MASK;
 
 /// How much of a line is shown before the caret, and in all.
@@ -21,7 +21,8 @@ impl Excerpt {
     pub(crate) fn new(text: &str, offset: usize, column: usize) -> Self {
         let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
         let line = text[start..].lines().next().unwrap_or_default();
-        let line = if in_multiline_string(&text[..start]) { MASK.into() } else { masked(line) };
+        let line =
+            if in_multiline_string(&text[..start]) { MASK.into() } else { masked(line, &text[..start]) };
         let caret = (column - 1).min(line.chars().count());
         let skipped = caret.saturating_sub(BEFORE);
         // Control characters would act on the terminal, and tabs would move the caret.
@@ -41,10 +42,11 @@ fn in_multiline_string(text: &str) -> bool {
     ["\"\"\"", "'''"].iter().any(|quotes| text.matches(quotes).count() % 2 == 1)
 }
 
-fn masked(line: &str) -> String {
+/// The line as it may be shown, given the lines before it.
+fn masked(line: &str, before: &str) -> String {
     let (key, value) = line.split_once('=').unwrap_or((line, ""));
     let name = key.trim();
-    if line.trim().is_empty() || is_header(line) || is_harmless(name, value) {
+    if line.trim().is_empty() || is_header(line) || is_harmless(name, value) || is_of_rule(line, before) {
         line.into()
     } else if !name.is_empty() && is_bare_key(name) && line.contains('=') {
         format!("{key}= {MASK}")
@@ -60,6 +62,35 @@ fn is_harmless(name: &str, value: &str) -> bool {
     // `url = "https://name:password@host"`, and an inline table or a second setting behind the first.
     let odd = if setting == "url" { value.contains(['@', '?', '#']) } else { value.contains(['{', '=']) };
     !sections_of(word).is_empty() && !odd && !may_hold_secret(name) && !may_hold_secret(value)
+}
+
+/// Whether a line is a setting of a rule, or an entry of a list that is one, and holds nothing but strings,
+/// braces and the words of a member: patterns have braces, and a list often has a line per entry.
+fn is_of_rule(line: &str, before: &str) -> bool {
+    let own = setting(line);
+    let Some(name) =
+        own.or_else(|| before.lines().rev().take_while(|line| !is_header(line)).find_map(setting))
+    else {
+        return false;
+    };
+    let rest = if own.is_some() { line.split_once('=').unwrap_or_default().1 } else { line };
+    // What stands outside of the quotes; of an even number of pieces, the last is a string that is not closed.
+    let pieces: Vec<&str> = rest.split('"').collect();
+    let bare = pieces.iter().step_by(2);
+    let words = bare.flat_map(|text| text.split(|c: char| c.is_whitespace() || "[]{},=".contains(c)));
+    let in_rule =
+        before.lines().rev().find(|line| is_header(line)).is_some_and(|line| line.trim() == "[[rule]]");
+    in_rule
+        && known(RULE).contains(&name)
+        && pieces.len() % 2 == 1
+        && !line.to_ascii_lowercase().contains("pass")
+        && words.into_iter().all(|word| word.is_empty() || MEMBER.1.contains(&word))
+}
+
+/// The name of the setting that begins on a line.
+fn setting(line: &str) -> Option<&str> {
+    let name = line.split_once('=')?.0.trim();
+    (!name.is_empty() && is_bare_key(name)).then_some(name)
 }
 
 fn is_header(line: &str) -> bool {

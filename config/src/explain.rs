@@ -1,6 +1,6 @@
 //! Turns what serde says into what a person can act on.
 
-use crate::keys::{known, nearest, sections_of};
+use crate::keys::{MEMBER, RULE, known, nearest, sections_of};
 
 /// How much of an unknown name a message repeats.
 const NAME_LIMIT: usize = 64;
@@ -8,10 +8,19 @@ const NAME_LIMIT: usize = 64;
 /// The message for an error at a path like `cache.tag_ttl`.
 pub(crate) fn explain(path: &str, message: &str) -> String {
     if let Some(name) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-        let section = path.split('.').next().filter(|section| !known(section).is_empty());
-        return unknown(section.unwrap_or_default(), name);
+        return unknown(section(path), name);
     }
     format!("{path}: {}", wrong_type(message).unwrap_or_else(|| message.into()))
+}
+
+/// The section that a path like `cache.tag_ttl` or `rule[0].members[1].pattern` leads into.
+fn section(path: &str) -> &str {
+    let mut names = path.split('.').map(|part| part.split('[').next().unwrap_or_default());
+    match (names.next().unwrap_or_default(), names.next()) {
+        (RULE, Some("members")) => MEMBER.0,
+        (section, _) if !known(section).is_empty() => section,
+        _ => "",
+    }
 }
 
 fn unknown(section: &str, name: &str) -> String {
@@ -19,16 +28,25 @@ fn unknown(section: &str, name: &str) -> String {
     let (kind, place) = match section {
         "" if sections_of(name).is_empty() => ("section", String::new()),
         "" => ("setting", " outside of a section".into()),
-        section => ("setting", format!(" in [{section}]")),
+        section => ("setting", format!(" in {}", header(section))),
     };
     format!("unknown {kind} {shown:?}{place}; {}", hint(section, name))
 }
 
+/// How a section is written in the file.
+fn header(section: &str) -> String {
+    match section {
+        RULE => "[[rule]]".into(),
+        section if section == MEMBER.0 => "a member of [[rule]]".into(),
+        section => format!("[{section}]"),
+    }
+}
+
 fn hint(section: &str, name: &str) -> String {
     let candidates = known(section);
-    let homes = sections_of(name);
+    let homes: Vec<String> = sections_of(name).into_iter().map(header).collect();
     if !homes.is_empty() {
-        format!("it belongs to [{}]", homes.join("] or ["))
+        format!("it belongs to {}", homes.join(" or "))
     } else if let Some(near) = nearest(name, &candidates) {
         format!("did you mean \"{near}\"?")
     } else {

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::entry::Rule;
 use super::member::MemberPattern;
+use super::preset::Preset;
 use super::skew::Skew;
 use super::source::PlatformSource;
 use super::word::Word;
@@ -18,22 +19,22 @@ pub(super) enum RuleError {
     )]
     Unreachable(String, String),
     #[error("the preset has \"{0}\", too; leave it out of members")]
-    InPreset(MemberPattern),
+    InPreset(Box<MemberPattern>),
     #[error("{0} members result; at most {MAX_MEMBERS} are allowed; shorten arch or members")]
     TooMany(usize),
     #[error(
         "\"{0}\" lacks {{tag}}, so every tag would get the same members; set tags, as in tags = [\"latest\"]"
     )]
-    EveryTag(MemberPattern),
+    EveryTag(Box<MemberPattern>),
     #[error(
         "platform_source = \"rule\" needs the platform of \"{0}\"; write {{ pattern = \"{0}\", platform = \"linux/arm64\" }}"
     )]
-    NoPlatform(MemberPattern),
+    NoPlatform(Box<MemberPattern>),
     #[error(
         "platform_source = \"rule\" needs the platform of \"{0}\" where {{arch}} is \"{1}\", which is 32 or 64 bits; \
          leave the word out of arch and write {{ pattern = \"{2}\", platform = \"linux/arm64\" }}"
     )]
-    WidePlatform(MemberPattern, Word, String),
+    WidePlatform(Box<MemberPattern>, Word, String),
     #[error(
         "platform_source = \"rule\" needs words that name one platform each; set them, as in arch = [\"amd64\", \"arm64\"]"
     )]
@@ -86,17 +87,17 @@ fn check_skew(rule: &Rule) -> Result<(), RuleError> {
 }
 
 fn check_members(rule: &Rule) -> Result<(), RuleError> {
-    if let Some(preset) = rule.preset.map(|preset| preset.pattern())
+    if let Some(preset) = rule.preset.map(Preset::pattern)
         && let Some(twice) = rule.members.iter().find(|member| member.names_the_same(&preset))
     {
-        return Err(RuleError::InPreset(twice.clone()));
+        return Err(RuleError::InPreset(Box::new(twice.clone())));
     }
     if exceeds_members(rule, 0) {
         return Err(RuleError::TooMany(count(rule, 0)));
     }
     let constant = |pattern: &MemberPattern| pattern.is_in_same_repository() && !pattern.has_tag();
     match rule.patterns().into_iter().find(constant) {
-        Some(pattern) if rule.takes_all_tags() => Err(RuleError::EveryTag(pattern)),
+        Some(pattern) if rule.takes_all_tags() => Err(RuleError::EveryTag(Box::new(pattern))),
         _ => Ok(()),
     }
 }
@@ -110,10 +111,10 @@ fn check_platforms(rule: &Rule) -> Result<(), RuleError> {
         if pattern.has_arch() {
             if let Some(wide) = words.iter().find(|word| !word.is_single()) {
                 let member = pattern.to_string().replace("{arch}", wide.as_str());
-                return Err(RuleError::WidePlatform(pattern, *wide, member));
+                return Err(RuleError::WidePlatform(Box::new(pattern), *wide, member));
             }
         } else if pattern.platform().is_none() && !pattern.literal_word().is_some_and(Word::is_single) {
-            return Err(RuleError::NoPlatform(pattern));
+            return Err(RuleError::NoPlatform(Box::new(pattern)));
         }
     }
     Ok(())

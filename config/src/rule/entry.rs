@@ -39,10 +39,10 @@ pub struct Rule {
     #[serde(deserialize_with = "list::distinct", skip_serializing_if = "Vec::is_empty")]
     pub arch: Vec<Word>,
     /// Which is believed where a member's config and the rule name different platforms.
-    #[serde(skip_serializing_if = "PlatformSource::is_config")]
+    #[serde(skip_serializing_if = "is_default")]
     pub platform_source: PlatformSource,
     /// Whether a tag exists only if it exists without its members.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub require_base: bool,
     /// What a merged tag has to run on; a tag that lacks one of these is incomplete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -116,7 +116,6 @@ impl Rule {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference to the field")]
-fn is_false(value: &bool) -> bool {
-    !value
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

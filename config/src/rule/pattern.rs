@@ -76,7 +76,7 @@ pub enum PatternError {
     #[error("has no delimiter where names meet; write \"{0}\"")]
     Touching(Box<str>),
     /// A character that no repository has.
-    #[error("has {0:?} in the repository, where only a-z, 0-9, '.', '_', '-' and '/' may stand; {advice}", advice = write_or_leave(.1))]
+    #[error("has {0:?} in the repository, where only a-z, 0-9, '.', '_', '-' and '/' may stand; {advice}", advice = write_or_leave(.1.as_deref()))]
     RepositoryCharacter(char, Option<Box<str>>),
     /// Separators in a row, at an end, or too much text.
     #[error(
@@ -85,17 +85,17 @@ pub enum PatternError {
     )]
     Repository,
     /// A character that no tag has.
-    #[error("has {0:?} in the tag, where only letters, digits, '_', '.' and '-' may stand; {advice}", advice = write_or_leave(.1))]
+    #[error("has {0:?} in the tag, where only letters, digits, '_', '.' and '-' may stand; {advice}", advice = write_or_leave(.1.as_deref()))]
     TagCharacter(char, Option<Box<str>>),
     /// A tag that starts with `.` or `-`.
-    #[error("has a tag that starts with {0:?}, which none may; {advice}", advice = write_or_leave(.1))]
+    #[error("has a tag that starts with {0:?}, which none may; {advice}", advice = write_or_leave(.1.as_deref()))]
     TagStart(char, Option<Box<str>>),
     /// A tag that is longer than any.
     #[error("has a tag longer than 128 characters; no tag is")]
     LongTag,
 }
 
-fn write_or_leave(pattern: &Option<Box<str>>) -> String {
+fn write_or_leave(pattern: Option<&str>) -> String {
     match pattern {
         Some(pattern) => format!("write \"{pattern}\""),
         None => "leave it out".into(),

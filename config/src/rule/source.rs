@@ -20,12 +20,6 @@ pub enum PlatformSource {
 #[error("is not a source of platforms; write \"config\" or \"rule\"")]
 pub struct SourceError;
 
-impl PlatformSource {
-    pub(super) fn is_config(&self) -> bool {
-        *self == Self::Config
-    }
-}
-
 impl fmt::Display for PlatformSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

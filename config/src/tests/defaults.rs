@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{parse, valid};
-use crate::{Config, LogFormat, Suffix};
+use crate::{Config, LogFormat, Skew, Suffix};
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { server, upstream, cache, merge, log } = Config::default();
+    let Config { server, upstream, cache, merge, log, rule } = Config::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:5080");
     assert_eq!(server.admin.to_string(), "127.0.0.1:5081");
     assert_eq!(server.max_connections.get(), 10_000);
@@ -25,6 +25,10 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(cache.stale_if_error.get(), Duration::from_hours(7 * 24));
     assert_eq!(merge.relearn.get(), Duration::from_mins(1));
     assert!(!merge.complete_index);
+    assert_eq!(merge.skew, Skew::Warn);
+    assert_eq!(merge.skew_grace.get(), Duration::from_mins(15));
+    assert_eq!(merge.skew_gap.get(), Duration::from_hours(24));
+    assert_eq!(rule, []);
     assert_eq!(log.format, LogFormat::Auto);
     assert_eq!(log.level.as_str(), "info");
 }
@@ -44,6 +48,13 @@ fn printed_settings_read_back_as_the_same() {
         "[upstream]\nurl = \"http://localhost:5000/a/b\"\nusername = \"ü\\\"\"\npassword_file = \"/p\"",
         "[cache]\nmemory = \"1500000 B\"\ntag_ttl = \"1h 30m 1ms\"\nstale_if_error = \"90d\"\ndata_dir = \"d\"",
         "[merge]\nsuffixes = []\ncomplete_index = true\n[log]\nformat = \"json\"\nlevel = \"info,onetag=debug\"",
+        "[merge]\nskew = \"hold\"\nskew_grace = \"1h\"\nskew_gap = \"0s\"",
+        "[[rule]]\npreset = \"official\"\n[[rule]]",
+        "[[rule]]\nname = \"ü \\\"\"\nrepositories = [\"a/**\", \"b\"]\ntags = [\"v[0-9]*\"]\npreset = \"suffix\"\n\
+         members = [\"{tag}-edge\", { pattern = \"x/{name}:{tag}\", platform = \"linux/armhf\" }]\n\
+         arch = [\"x86_64\", \"arm\"]\nrequire_base = true\nplatforms = [\"linux/arm64\", \"windows/amd64\"]\n\
+         complete_index = false\nskew = \"hold\"\nskew_grace = \"1m\"\nskew_gap = \"2h\"",
+        "[[rule]]\nmembers = [{ pattern = \"{tag}-edge\", platform = \"linux/arm64\" }]\nplatform_source = \"rule\"",
     ] {
         let config = parse(text).unwrap();
         assert_eq!(parse(&config.print()).unwrap(), config, "{}", config.print());

@@ -1,7 +1,7 @@
 //! Each kind of wrong text gives one message, with its place and what to write.
 
 use super::{parse, refusal};
-use crate::keys::SECTIONS;
+use crate::keys::{MEMBER, RULE, SECTIONS};
 
 /// The first line of the error is `place: message`.
 #[track_caller]
@@ -94,7 +94,11 @@ fn an_unknown_name_gets_the_nearest_known_one() {
         "2:1",
         "unknown setting \"colour\" in [log]; known are format, level",
     );
-    assert_refused("[tls]", "1:2", "unknown section \"tls\"; known are server, upstream, cache, merge, log");
+    assert_refused(
+        "[tls]",
+        "1:2",
+        "unknown section \"tls\"; known are server, upstream, cache, merge, log, rule",
+    );
 }
 
 #[test]
@@ -203,12 +207,18 @@ fn a_suffix_list_is_checked_as_a_whole_and_each_by_itself() {
 
 #[test]
 fn the_names_behind_the_hints_are_those_of_the_schema() {
+    let listed = |text: &str| -> Vec<String> {
+        let raw = toml::from_str::<crate::Config>(text).unwrap_err();
+        raw.message().split('`').skip(3).step_by(2).map(Into::into).collect()
+    };
     for (section, keys) in SECTIONS {
-        let raw = toml::from_str::<crate::Config>(&format!("[{section}]\nno_such_setting = 1")).unwrap_err();
-        let listed: Vec<&str> = raw.message().split('`').skip(3).step_by(2).collect();
-        assert_eq!(listed, keys, "{section}");
+        let header = if section == RULE { "[[rule]]".into() } else { format!("[{section}]") };
+        assert_eq!(listed(&format!("{header}\nno_such_setting = 1")), keys, "{section}");
     }
-    let raw = toml::from_str::<crate::Config>("no_such_section = 1").unwrap_err();
-    let listed: Vec<&str> = raw.message().split('`').skip(3).step_by(2).collect();
-    assert_eq!(listed, SECTIONS.map(|(section, _)| section));
+    assert_eq!(listed("no_such_section = 1"), SECTIONS.map(|(section, _)| section));
+    let in_message = |name: &str| refusal(&format!("[[rule]]\nmembers = [{{ {name} = 1 }}]"));
+    for name in MEMBER.1 {
+        assert!(!in_message(name).contains("unknown setting"), "{name}");
+    }
+    assert!(in_message("no_such_setting").contains("known are pattern, platform"));
 }
