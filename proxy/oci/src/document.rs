@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::json::{from_object, or_empty};
-use crate::{Descriptor, MediaType};
+use crate::{Descriptor, Digest, MediaType};
 
 /// The most bytes that a manifest or index may have (rule L1).
 pub const MAX_DOCUMENT_BYTES: usize = 4 << 20;
@@ -38,6 +38,8 @@ pub struct ImageManifest {
     pub artifact_type: String,
     /// The config blob.
     pub config: Descriptor,
+    /// What is said about the image.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// An image index or manifest list.
@@ -49,6 +51,8 @@ pub struct Index {
     pub artifact_type: String,
     /// The entries, as they came.
     pub manifests: Vec<Descriptor>,
+    /// What is said about the whole.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Why bytes are not taken as a manifest or index.
@@ -90,8 +94,8 @@ struct Wire {
     fs_layers: Option<Vec<IgnoredAny>>,
     #[serde(default, deserialize_with = "null_is_empty")]
     manifests: Option<Vec<Descriptor>>,
-    #[serde(default, rename = "annotations", deserialize_with = "or_empty")]
-    _annotations: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_empty")]
+    annotations: BTreeMap<String, String>,
 }
 
 /// A list that is there: Go writes an empty one as null.
@@ -137,6 +141,24 @@ impl Document {
     }
 }
 
+#[derive(Deserialize)]
+struct Blob {
+    digest: Digest,
+}
+
+#[derive(Deserialize)]
+struct Blobs {
+    config: Option<Blob>,
+    #[serde(default, deserialize_with = "or_empty")]
+    layers: Vec<Blob>,
+}
+
+/// The blobs that an image manifest leads to: its config and its layers.
+pub fn blobs_of(manifest: &[u8]) -> Result<Vec<Digest>, serde_json::Error> {
+    let blobs: Blobs = from_object(manifest)?;
+    Ok(blobs.config.into_iter().chain(blobs.layers).map(|blob| blob.digest).collect())
+}
+
 fn agreed_type(header: &MediaType, wire: &Wire) -> Result<MediaType, DocumentError> {
     let generic =
         matches!(header.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream");
@@ -158,7 +180,8 @@ impl Wire {
         match self.manifests {
             Some(manifests) if manifests.len() > MAX_INDEX_ENTRIES => Err(DocumentError::TooManyEntries),
             Some(manifests) if !foreign && self.schema_version == Some(2) => {
-                Ok(Document::Index(Index { media_type, artifact_type: self.artifact_type, manifests }))
+                let Self { artifact_type, annotations, .. } = self;
+                Ok(Document::Index(Index { media_type, artifact_type, manifests, annotations }))
             }
             _ => Err(DocumentError::Confused(media_type)),
         }
@@ -168,8 +191,13 @@ impl Wire {
         let foreign = self.manifests.is_some() || self.fs_layers.is_some();
         match self.config {
             Some(config) if !foreign && self.layers.is_some() && self.schema_version == Some(2) => {
-                let image = ImageManifest { media_type, artifact_type: self.artifact_type, config };
-                Ok(Document::Image(Box::new(image)))
+                let Self { artifact_type, annotations, .. } = self;
+                Ok(Document::Image(Box::new(ImageManifest {
+                    media_type,
+                    artifact_type,
+                    config,
+                    annotations,
+                })))
             }
             _ => Err(DocumentError::Confused(media_type)),
         }
@@ -179,7 +207,6 @@ impl Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Digest;
 
     fn descriptor(media_type: &str) -> String {
         format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":3}}"#, Digest::sha256(b"abc"))
@@ -205,6 +232,15 @@ mod tests {
         let Document::Image(manifest) = document else { panic!("{document:?}") };
         assert_eq!(manifest.config.media_type, MediaType::OciConfig);
         assert!(matches!(parse(&index(""), &MediaType::OciIndex), Ok(Document::Index(_))));
+    }
+
+    #[test]
+    fn the_blobs_of_a_manifest_are_its_config_and_its_layers() {
+        let layer = descriptor("a/b").replace("abc", "def");
+        let text = image("").replace("[]", &format!("[{layer}]"));
+        assert_eq!(blobs_of(text.as_bytes()).unwrap().len(), 2);
+        assert_eq!(blobs_of(br#"{"layers":null}"#).unwrap(), []);
+        assert!(blobs_of(br#"{"layers":[{}]}"#).is_err());
     }
 
     #[test]

@@ -3,13 +3,15 @@
 mod configs;
 mod content;
 mod manifests;
+mod merged;
+mod occurring;
 mod store;
-mod suffixes;
 mod tags;
 
 pub use configs::Configs;
 pub use content::{Content, DigestMismatch};
 pub use manifests::Manifests;
-pub use store::{DiskStore, MemoryStore, MergedStore, OpenError, Store, StoreError};
-pub use suffixes::{Knowledge, Suffixes};
-pub use tags::{Single, TagRecord, Tagged, Tags};
+pub use merged::MergedStore;
+pub use occurring::{Knowledge, Occurring};
+pub use store::{DiskStore, MemoryStore, OpenError, Sources, Store, StoreError};
+pub use tags::{Origin, Single, TagRecord, Tagged, Tags};

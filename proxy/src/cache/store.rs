@@ -12,9 +12,6 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 
 use super::content::Content;
 
-/// How long a disk may take before a pull goes on without it (threat T30).
-const DISK_PATIENCE: Duration = Duration::from_secs(5);
-
 /// Keeps merged indexes by repository and digest. Calls may block on a disk.
 pub trait Store: Send + Sync {
     /// Keeps an index; when this returns it will be found again, by this store's own standard.
@@ -22,7 +19,16 @@ pub trait Store: Send + Sync {
 
     /// The index of this digest in this repository.
     fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError>;
+
+    /// Keeps for digests of this repository in which other repository they are (rule X1).
+    fn put_sources(&self, repository: &Repository, sources: &Sources) -> Result<(), StoreError>;
+
+    /// The other repository in which a digest of this one is, if it is in another.
+    fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError>;
 }
+
+/// Digests, each with the repository that has it.
+pub type Sources = [(Digest, Repository)];
 
 /// A store failed; what it holds is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -34,37 +40,60 @@ pub enum StoreError {
     #[error("the store of merged indexes: {0} is damaged")]
     Damaged(Digest),
     /// The disk hangs.
-    #[error("the store of merged indexes: no answer within {} s", DISK_PATIENCE.as_secs())]
-    Slow,
+    #[error("the store of merged indexes: no answer within {} s", .0.as_secs())]
+    Slow(Duration),
     /// The work on it panicked.
     #[error("the store of merged indexes: the work was lost")]
     Lost,
 }
 
+/// About what the source of one digest takes in memory.
+const SOURCE_BYTES: u64 = 256;
+
 /// Merged indexes in memory only: gone with the process.
-pub struct MemoryStore(Cache<(Repository, Digest), Arc<Content>>);
+pub struct MemoryStore {
+    merged: Cache<(Repository, Digest), Arc<Content>>,
+    sources: Cache<(Repository, Digest), Repository>,
+}
 
 impl MemoryStore {
-    /// Room for `bytes` of indexes.
+    /// Room for `bytes` of indexes, and half as much for the sources of digests.
     pub fn new(bytes: u64) -> Self {
         let weigh = |_: &(Repository, Digest), content: &Arc<Content>| content.weight();
-        Self(Cache::builder().max_capacity(bytes).weigher(weigh).build())
+        Self {
+            merged: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
+            sources: Cache::new(bytes / 2 / SOURCE_BYTES),
+        }
     }
 }
 
 impl Store for MemoryStore {
     fn put(&self, repository: &Repository, content: &Arc<Content>) -> Result<(), StoreError> {
-        self.0.insert((repository.clone(), content.digest.clone()), Arc::clone(content));
+        self.merged.insert((repository.clone(), content.digest.clone()), Arc::clone(content));
         Ok(())
     }
 
     fn get(&self, repository: &Repository, digest: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
-        Ok(self.0.get(&(repository.clone(), digest.clone())))
+        Ok(self.merged.get(&(repository.clone(), digest.clone())))
+    }
+
+    fn put_sources(&self, repository: &Repository, sources: &Sources) -> Result<(), StoreError> {
+        for (digest, source) in sources {
+            self.sources.insert((repository.clone(), digest.clone()), source.clone());
+        }
+        Ok(())
+    }
+
+    fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError> {
+        Ok(self.sources.get(&(repository.clone(), digest.clone())))
     }
 }
 
 /// The key is `repository@digest`, the value the index itself.
 const MERGED: TableDefinition<&str, &[u8]> = TableDefinition::new("merged");
+
+/// The key is `repository@digest`, the value the repository that has the digest.
+const SOURCES: TableDefinition<&str, &str> = TableDefinition::new("sources");
 
 /// Merged indexes in the data directory; each is on the disk before `put` returns.
 pub struct DiskStore {
@@ -101,6 +130,7 @@ impl DiskStore {
         };
         let transaction = database.begin_write()?;
         transaction.open_table(MERGED)?;
+        transaction.open_table(SOURCES)?;
         transaction.commit()?;
         Ok(database)
     }
@@ -137,69 +167,6 @@ impl DiskStore {
     }
 }
 
-/// Where every merged index is kept: in memory, and on the disk where there is a data directory.
-pub struct MergedStore {
-    memory: MemoryStore,
-    disk: Option<Arc<dyn Store>>,
-}
-
-impl MergedStore {
-    /// Room for `bytes` in memory, before the disk.
-    pub fn new(bytes: u64, disk: Option<Arc<dyn Store>>) -> Self {
-        Self { memory: MemoryStore::new(bytes), disk }
-    }
-
-    /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
-    pub async fn keep(&self, repository: &Repository, content: &Arc<Content>) {
-        let written = self.on_disk(repository, content, |disk, repository, content| {
-            if disk.get(repository, &content.digest).is_ok_and(|found| found.is_some()) {
-                return Ok(());
-            }
-            disk.put(repository, content)
-        });
-        if let Err(error) = written.await {
-            tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
-        }
-        // The memory store cannot fail.
-        let _ = self.memory.put(repository, content);
-    }
-
-    /// The index of this digest in this repository. Where the disk fails, nobody knows whether there is one.
-    pub async fn find(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Option<Arc<Content>>, StoreError> {
-        if let Ok(Some(content)) = self.memory.get(repository, digest) {
-            return Ok(Some(content));
-        }
-        let read = self.on_disk(repository, digest, |disk, repository, digest| disk.get(repository, digest));
-        let found =
-            read.await.inspect_err(|error| tracing::warn!(%error, %repository, %digest, "not read"))?;
-        Ok(found.inspect(|content| drop(self.memory.put(repository, content))))
-    }
-
-    /// Runs `work` where it may block.
-    async fn on_disk<A, T>(
-        &self,
-        repository: &Repository,
-        argument: &A,
-        work: impl FnOnce(&dyn Store, &Repository, &A) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        A: Clone + Send + 'static,
-        T: Default + Send + 'static,
-    {
-        let Some(disk) = self.disk.clone() else { return Ok(T::default()) };
-        let (repository, argument) = (repository.clone(), argument.clone());
-        let task = tokio::task::spawn_blocking(move || work(&*disk, &repository, &argument));
-        match tokio::time::timeout(DISK_PATIENCE, task).await {
-            Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
-            Err(_) => Err(StoreError::Slow),
-        }
-    }
-}
-
 fn key(repository: &Repository, digest: &Digest) -> String {
     format!("{repository}@{digest}")
 }
@@ -219,6 +186,31 @@ impl Store for DiskStore {
         let media_type = Document::parse(&bytes, &untyped).map_err(|_| damaged())?.media_type().clone();
         let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
         Ok(Some(Arc::new(content)))
+    }
+
+    fn put_sources(&self, repository: &Repository, sources: &Sources) -> Result<(), StoreError> {
+        let write = |database: &Database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut table = transaction.open_table(SOURCES)?;
+                for (digest, source) in sources {
+                    table.insert(&*key(repository, digest), source.as_str())?;
+                }
+            }
+            Ok(transaction.commit()?)
+        };
+        self.with(write).map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
+    fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError> {
+        let key = key(repository, digest);
+        let read = |database: &Database| {
+            let table = database.begin_read()?.open_table(SOURCES)?;
+            Ok(table.get(&*key)?.map(|value| value.value().to_owned()))
+        };
+        let found = self.with(read).map_err(|error| StoreError::Database(Box::new(error)))?;
+        let damaged = |_| StoreError::Damaged(digest.clone());
+        found.map(|name| name.parse().map_err(damaged)).transpose()
     }
 }
 
@@ -240,6 +232,11 @@ mod tests {
         assert_eq!(store.get(&repository, &content.digest).unwrap(), Some(content.clone()));
         assert_eq!(store.get(&"team/other".parse().unwrap(), &content.digest).unwrap(), None);
         assert_eq!(store.get(&repository, &Digest::sha256(b"")).unwrap(), None);
+        let source: Repository = "arm64v8/app".parse().unwrap();
+        assert_eq!(store.source(&repository, &content.digest).unwrap(), None);
+        store.put_sources(&repository, &[(content.digest.clone(), source.clone())]).unwrap();
+        assert_eq!(store.source(&repository, &content.digest).unwrap(), Some(source.clone()));
+        assert_eq!(store.source(&source, &content.digest).unwrap(), None);
     }
 
     #[test]
@@ -266,27 +263,6 @@ mod tests {
         store.put(&repository, &content).unwrap();
         *store.database.write().unwrap() = None;
         assert_eq!(store.get(&repository, &content.digest).unwrap(), Some(content));
-    }
-
-    struct Broken;
-
-    impl Store for Broken {
-        fn put(&self, _: &Repository, _: &Arc<Content>) -> Result<(), StoreError> {
-            Err(StoreError::Lost)
-        }
-
-        fn get(&self, _: &Repository, _: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
-            Err(StoreError::Lost)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_disk_that_fails_costs_no_pull_and_never_says_that_there_is_nothing() {
-        let (repository, content) = sample();
-        let store = MergedStore::new(1 << 20, Some(Arc::new(Broken)));
-        assert!(store.find(&repository, &content.digest).await.is_err());
-        store.keep(&repository, &content).await;
-        assert_eq!(store.find(&repository, &content.digest).await.unwrap(), Some(content));
     }
 
     #[test]

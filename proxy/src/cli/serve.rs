@@ -42,8 +42,7 @@ fn start(config: &Config) -> Result<Started, Failure> {
     if disk.is_none() {
         tracing::warn!("no --data-dir: the digests of merged indexes will not outlive this process");
     }
-    let resolver = Resolver::new(upstream, &config.cache, &config.merge, disk, Arc::clone(&metrics));
-    let resolver = Arc::new(resolver.map_err(Failure::usage)?);
+    let resolver = Arc::new(Resolver::new(upstream, config, disk, Arc::clone(&metrics)));
     let (public, private) = (registry.address(), admin.address());
     let limits = Limits {
         max_connections: config.server.max_connections.get(),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Table, presets};
 
-use crate::resolve::{Answer, ExplainedMember, Explanation, MemberState};
+use crate::resolve::{Answer, ExplainedEntry, ExplainedMember, Explanation, MemberState, PlatformSource};
 
 /// The explanation as text of several lines.
 pub(super) fn explain(explanation: &Explanation) -> String {
@@ -25,6 +25,12 @@ pub(super) fn explain(explanation: &Explanation) -> String {
     if !not_asked.is_empty() {
         let _ = writeln!(text, "not asked for: {not_asked}");
     }
+    if let Some(skew) = &explanation.skew {
+        let _ = writeln!(text, "warning: skew: {skew}");
+    }
+    if let Some(why) = &explanation.withheld {
+        let _ = writeln!(text, "warning: {why}");
+    }
     for member in &explanation.members {
         for note in &member.notes {
             let kind = if note.warning { "warning" } else { "note" };
@@ -44,7 +50,16 @@ fn headline(explanation: &Explanation) -> String {
     };
     let digest = digest.as_ref().map_or_else(String::new, ToString::to_string);
     let media_type = media_type.as_ref().map_or("", |media_type| media_type.as_str());
-    format!("{repository}{separator}{reference}: a pull gets {what}\n{digest}\n{media_type}")
+    let mut text = format!("{repository}{separator}{reference}: a pull gets {what}\n{digest}\n{media_type}");
+    if let Some(upstream) =
+        explanation.upstream_digest.as_ref().filter(|own| Some(*own) != explanation.digest.as_ref())
+    {
+        let _ = write!(text, "\nin the place of {upstream}");
+    }
+    if !explanation.rule.is_empty() {
+        let _ = write!(text, "\nrule: {}", explanation.rule);
+    }
+    text
 }
 
 fn table(header: &[&str]) -> Table {
@@ -59,9 +74,15 @@ fn render(table: &Table) -> String {
 }
 
 fn entries(explanation: &Explanation) -> String {
-    let mut table = table(&["PLATFORM", "FROM", "MANIFEST"]);
+    let mut table = table(&["PLATFORM", "FROM", "RULE", "SAID BY", "MANIFEST"]);
     for entry in &explanation.entries {
-        table.add_row([entry.platform.to_string(), entry.from.clone(), entry.digest.to_string()]);
+        let said_by = match entry.platform_source {
+            PlatformSource::Config => "config",
+            PlatformSource::Index => "index",
+            PlatformSource::Rule => "rule",
+        };
+        let ExplainedEntry { platform, from, rule, digest, .. } = entry;
+        table.add_row([&platform.to_string(), from, rule, said_by, &digest.to_string()]);
     }
     render(&table)
 }

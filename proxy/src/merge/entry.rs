@@ -43,11 +43,11 @@ pub(super) fn is_zstd(descriptor: &Descriptor) -> bool {
 
 /// Puts the entries into the order of rule D2, attestations behind all others in the order of their
 /// subjects (rule I3).
-pub(super) fn sort(entries: &mut [Descriptor]) {
-    entries.sort_by_cached_key(order);
-    let subjects: Vec<Digest> = entries.iter().map(|entry| entry.digest.clone()).collect();
+pub(super) fn sort<T>(entries: &mut [(Descriptor, T)]) {
+    entries.sort_by_cached_key(|(entry, _)| order(entry));
+    let subjects: Vec<Digest> = entries.iter().map(|(entry, _)| entry.digest.clone()).collect();
     let place = |subject: &Digest| subjects.iter().position(|digest| digest == subject);
-    entries.sort_by_cached_key(|entry| match kind(entry) {
+    entries.sort_by_cached_key(|(entry, _)| match kind(entry) {
         Kind::Attestation(subject) => (1, place(&subject)),
         _ => (0, None),
     });

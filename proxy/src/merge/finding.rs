@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use onetag_oci::{Digest, MediaType, Platform, Tag};
+use onetag_oci::{Digest, MediaType, Platform};
+
+use super::rules::Address;
 
 /// Why a member, or one entry of it, was left out or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,19 +32,26 @@ pub enum Finding {
         /// What the image says it is.
         platform: Box<Platform>,
         /// What the tag's name says.
-        token: &'static str,
+        claim: String,
+    },
+    /// The rule's word was taken instead of the image's own (rule P8, `platform_source`).
+    Overruled {
+        /// What the image says it is.
+        platform: Box<Platform>,
+        /// What the rule says.
+        by: String,
     },
     /// Another member already gives this platform, with other content (rule P10).
     Shadowed {
         /// The platform that both have.
         platform: Box<Platform>,
         /// The member that was preferred.
-        by: Tag,
+        by: Address,
     },
     /// Another member already gives exactly this image (rule P10).
     Same {
         /// That member.
-        other: Tag,
+        other: Address,
     },
     /// A variant that its architecture does not have was dropped (rule P6).
     VariantDropped {
@@ -63,7 +72,7 @@ pub enum Finding {
 impl Finding {
     /// Whether a person should look at it; the same image under two tags, for one, is nothing to mend.
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::Same { .. })
+        !matches!(self, Self::Same { .. } | Self::Overruled { .. })
     }
 }
 
@@ -81,8 +90,11 @@ impl fmt::Display for Finding {
             Self::NoPlatform(digest) => {
                 write!(f, "{digest} does not say its os or architecture, and its tag does not fill the gap")
             }
-            Self::OutsideToken { platform, token } => {
-                write!(f, "its image is {platform}, which \"{token}\" does not stand for")
+            Self::OutsideToken { platform, claim } => {
+                write!(f, "its image is {platform}, which \"{claim}\" does not stand for")
+            }
+            Self::Overruled { platform, by } => {
+                write!(f, "its image says {platform}; the rule says \"{by}\" and is believed")
             }
             Self::Shadowed { platform, by } => write!(f, "{by} already gives another image for {platform}"),
             Self::Same { other } => write!(f, "{other} gives the same image"),

@@ -21,6 +21,8 @@ pub struct MergedIndex {
     pub digest: Digest,
     /// Its entries, in their order.
     pub entries: Vec<Descriptor>,
+    /// For each entry the place of the member that it comes from.
+    pub origins: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -32,12 +34,14 @@ struct Wire<'a> {
 }
 
 impl MergedIndex {
-    /// Builds the index of these entries; their order on the way in does not matter.
-    pub(super) fn build(mut entries: Vec<Descriptor>) -> Result<Self, Finding> {
+    /// Builds the index of these entries, each with the place of its member; their order on the way in does
+    /// not matter.
+    pub(super) fn build(mut entries: Vec<(Descriptor, usize)>) -> Result<Self, Finding> {
         if entries.len() > MAX_ENTRIES {
             return Err(Finding::TooLarge { entries: entries.len() });
         }
         entry::sort(&mut entries);
+        let (entries, origins): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         let media_type = media_type_of(&entries);
         let wire = Wire { schema_version: 2, media_type: &media_type, manifests: &entries };
         let bytes =
@@ -46,7 +50,7 @@ impl MergedIndex {
             return Err(Finding::TooLarge { entries: entries.len() });
         }
         let digest = Digest::sha256(&bytes);
-        Ok(Self { bytes, media_type, digest, entries })
+        Ok(Self { bytes, media_type, digest, entries, origins })
     }
 }
 

@@ -5,7 +5,7 @@
 
 use onetag_oci::Platform;
 
-use super::token::Token;
+use super::claim::Claim;
 
 /// A platform in normal form, and what had to be assumed or dropped to get there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub struct Normal {
     pub assumed_variant: bool,
 }
 
-/// Brings a platform into normal form, or says nothing when os or architecture are missing and no
-/// hint of the member's token fills the gap (rule P3).
-pub fn normalise(found: &Platform, token: Option<&Token>) -> Option<Normal> {
-    let hint = token.and_then(Token::hint);
+/// Brings a platform into normal form, or says nothing when os or architecture are missing and nothing
+/// that the member's name claims fills the gap (rule P3).
+pub fn normalise(found: &Platform, claim: &Claim) -> Option<Normal> {
+    let hint = claim.hint();
     let mut platform = found.clone();
-    platform.os = canonical_os(&found.os);
+    platform.os = canonical_os(if found.os.is_empty() { claim.os() } else { &found.os });
     if platform.os.is_empty() {
         return None;
     }
@@ -92,10 +92,12 @@ fn clean_variant(variant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::Token;
     use super::*;
 
     fn normal(os: &str, architecture: &str, variant: &str, token: Option<&str>) -> Option<Normal> {
-        normalise(&Platform::new(os, architecture, variant), token.and_then(Token::find))
+        let claim = token.and_then(Token::find).map_or(Claim::Nothing, Claim::Word);
+        normalise(&Platform::new(os, architecture, variant), &claim)
     }
 
     fn text(architecture: &str, variant: &str) -> String {
@@ -169,6 +171,6 @@ mod tests {
         let mut windows = Platform::new("windows", "amd64", "");
         windows.os_version = "10.0.20348.1".into();
         windows.os_features = vec!["win32k".into()];
-        assert_eq!(normalise(&windows, None).unwrap().platform, windows);
+        assert_eq!(normalise(&windows, &Claim::Nothing).unwrap().platform, windows);
     }
 }

@@ -1,32 +1,33 @@
 //! Which entries make up the index, and whether there is to be one at all.
 
 use std::collections::HashSet;
+use std::fmt;
 
-use onetag_oci::{Descriptor, Digest, Platform, Tag};
+use onetag_oci::{Descriptor, Digest, Platform};
 
+use super::claim::Claim;
 use super::entry::{self, Kind};
 use super::finding::Finding;
 use super::index::MergedIndex;
 use super::platform::normalise;
-use super::token::Token;
+use super::policy::Policy;
+use super::rules::Address;
+use super::skew::{self, Build, Skew};
 
 /// A tag that was found, with all that is needed to merge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its tag.
-    pub tag: Tag,
-    /// The token that its name ends in; none for the base.
-    pub token: Option<&'static Token>,
+    /// Where it is.
+    pub address: Address,
+    /// Whether it is the tag that was asked for.
+    pub is_base: bool,
+    /// What its name says about its platform.
+    pub claim: Claim,
     /// Its entries, flattened (rule I1): an image as one entry with the platform of its config, an index
     /// as its entries. Or why it can be no member.
     pub content: Result<Vec<Descriptor>, Finding>,
-}
-
-/// What a merge may do where the rules leave a choice.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Complete a base that already is an index with several platforms, instead of passing it on.
-    pub complete_index: bool,
+    /// What it says about the build that it comes from.
+    pub build: Build,
 }
 
 /// What the tag's answer is.
@@ -34,10 +35,35 @@ pub struct Policy {
 pub enum Outcome {
     /// No member can be used.
     Nothing,
+    /// The rule asks for more than there is.
+    Withheld(Withheld),
     /// The bytes of the member at this place, as they are (rules I4, I5).
     Pass(usize),
     /// A merged index.
     Merged(MergedIndex),
+}
+
+/// What the rule asks for and the upstream does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// The tag itself (`require_base`).
+    NoBase,
+    /// Images for these platforms (`platforms`).
+    Platforms(Vec<Platform>),
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBase => {
+                f.write_str("the rule requires the tag itself, and the upstream has only members")
+            }
+            Self::Platforms(missing) => {
+                let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                write!(f, "the rule requires {}, which no member has", missing.join(", "))
+            }
+        }
+    }
 }
 
 /// What became of one member.
@@ -56,12 +82,14 @@ pub struct Selection {
     pub outcome: Outcome,
     /// One verdict for each member.
     pub verdicts: Vec<Verdict>,
+    /// How the members of a merged index differ, if they do (rule I7).
+    pub skew: Option<Skew>,
 }
 
 impl Selection {
     /// The one member there is passes, unjudged.
     pub fn pass() -> Self {
-        Self { outcome: Outcome::Pass(0), verdicts: vec![Verdict::default()] }
+        Self { outcome: Outcome::Pass(0), verdicts: vec![Verdict::default()], skew: None }
     }
 
     /// Whether something that the upstream itself lists was not there, so that the outcome may be less
@@ -81,8 +109,7 @@ impl Selection {
 /// Whether an index has images for more than one platform, so that it stands for itself.
 pub fn has_several_platforms(entries: &[Descriptor]) -> bool {
     let images = entries.iter().filter(|entry| is_image(entry));
-    let platforms = images.filter_map(|entry| normalise(entry.platform.as_ref()?, None));
-    platforms.map(|normal| normal.platform).collect::<HashSet<_>>().len() > 1
+    images.filter_map(normal_platform).collect::<HashSet<_>>().len() > 1
 }
 
 /// Whether an entry is an image, rather than an attestation or an artifact.
@@ -91,22 +118,24 @@ pub fn is_image(entry: &Descriptor) -> bool {
 }
 
 /// Decides what a tag is, from its members in order of precedence: the base first, if there is one.
-pub fn select(members: &[Member], policy: Policy) -> Selection {
-    let mut picks = Picks { members, verdicts: vec![Verdict::default(); members.len()], kept: Vec::new() };
-    if let Some(base) = members.first().filter(|member| member.token.is_none())
-        && picks.stands_for_itself(base, policy)
+pub fn select(members: &[Member], policy: &Policy) -> Selection {
+    let verdicts = vec![Verdict::default(); members.len()];
+    let mut picks = Picks { members, policy, verdicts, kept: Vec::new() };
+    if let Some(base) = members.first().filter(|member| member.is_base)
+        && picks.stands_for_itself(base)
     {
-        return Selection { outcome: Outcome::Pass(0), verdicts: picks.verdicts };
+        return picks.end(Outcome::Pass(0));
     }
     // Which member would be short of requests depends on what is cached: then there is no merge (rule D3).
     if let Some(place) = members.iter().position(|member| member.content == Err(Finding::TooMuch)) {
         picks.verdicts[place].findings.push(Finding::TooMuch);
-        return Selection { outcome: Outcome::Pass(0), verdicts: picks.verdicts };
+        return picks.end(Outcome::Pass(0));
     }
     for place in 0..members.len() {
         picks.take(place);
     }
-    picks.decide()
+    let outcome = picks.decide();
+    picks.end(outcome)
 }
 
 /// An image that goes into the answer.
@@ -121,6 +150,7 @@ type Key = (Platform, bool);
 
 struct Picks<'a> {
     members: &'a [Member],
+    policy: &'a Policy,
     verdicts: Vec<Verdict>,
     kept: Vec<Kept>,
 }
@@ -128,7 +158,7 @@ struct Picks<'a> {
 impl Picks<'_> {
     /// Whether the base goes out as it is, whatever else there may be: it cannot be merged, or it needs
     /// no completion (rules P11, T4, I4).
-    fn stands_for_itself(&mut self, base: &Member, policy: Policy) -> bool {
+    fn stands_for_itself(&mut self, base: &Member) -> bool {
         let entries = match &base.content {
             Ok(entries) => entries,
             Err(finding) => {
@@ -137,7 +167,7 @@ impl Picks<'_> {
             }
         };
         let images = || entries.iter().filter(|entry| is_image(entry));
-        if let Some(unclear) = images().find(|entry| normal_platform(entry, None).is_none()) {
+        if let Some(unclear) = images().find(|entry| normal_platform(entry).is_none()) {
             self.verdicts[0].findings.push(Finding::NoPlatform(unclear.digest.clone()));
             return true;
         }
@@ -145,9 +175,9 @@ impl Picks<'_> {
             self.verdicts[0].findings.push(Finding::NoImages);
             return true;
         }
-        let alone = has_several_platforms(entries) && !policy.complete_index;
+        let alone = has_several_platforms(entries) && !self.policy.complete_index;
         if alone {
-            self.verdicts[0].used = images().filter_map(|entry| normal_platform(entry, None)).collect();
+            self.verdicts[0].used = images().filter_map(normal_platform).collect();
         }
         alone
     }
@@ -169,20 +199,28 @@ impl Picks<'_> {
     }
 
     fn take_image(&mut self, place: usize, image: &Descriptor) {
-        let Member { token, .. } = self.members[place];
+        let Member { claim, .. } = &self.members[place];
         let findings = &mut self.verdicts[place].findings;
-        let Some(normal) = image.platform.as_ref().and_then(|found| normalise(found, token)) else {
+        let mut normal = image.platform.as_ref().and_then(|found| normalise(found, claim));
+        if self.policy.overrule {
+            let own = normal.take().map_or_else(Platform::default, |normal| normal.platform);
+            normal = normalise(&claim.overrule(&own), claim);
+            if normal.as_ref().is_some_and(|normal| normal.platform != own) {
+                findings.push(Finding::Overruled { platform: own.into(), by: claim.text() });
+            }
+        }
+        let Some(normal) = normal else {
             findings.push(Finding::NoPlatform(image.digest.clone()));
             return;
         };
         let platform = normal.platform;
-        if let Some(token) = token.filter(|token| !token.allows(&platform)) {
-            findings.push(Finding::OutsideToken { platform: platform.into(), token: token.text });
+        if !claim.allows(&platform) {
+            findings.push(Finding::OutsideToken { platform: platform.into(), claim: claim.text() });
             return;
         }
         let key = (comparable(&platform), entry::is_zstd(image));
         if let Some(rival) = self.kept.iter().find(|kept| kept.key == key) {
-            let other = self.members[rival.place].tag.clone();
+            let other = self.members[rival.place].address.clone();
             let same = rival.descriptor.digest == image.digest;
             findings.push(if same {
                 Finding::Same { other }
@@ -203,13 +241,13 @@ impl Picks<'_> {
     }
 
     /// One contributing member passes as it is; several make an index (rules I4, I5).
-    fn decide(mut self) -> Selection {
+    fn decide(&mut self) -> Outcome {
         let first = self.kept.first().map(|kept| kept.place);
         let several = self.kept.iter().any(|kept| Some(kept.place) != first);
-        let outcome = match (first, several) {
-            (None, _) if self.members.first().is_some_and(|member| member.token.is_none()) => {
-                Outcome::Pass(0)
-            }
+        let has_base = self.members.first().is_some_and(|member| member.is_base);
+        match (first, several) {
+            (Some(_), _) if self.policy.require_base && !has_base => Outcome::Withheld(Withheld::NoBase),
+            (None, _) if has_base => Outcome::Pass(0),
             (None, _) => Outcome::Nothing,
             (Some(place), false) => Outcome::Pass(place),
             (Some(place), true) => match MergedIndex::build(self.entries()) {
@@ -219,24 +257,57 @@ impl Picks<'_> {
                     Outcome::Pass(place)
                 }
             },
+        }
+    }
+
+    /// The outcome, unless the rule requires platforms that it does not have; and the skew of a merge.
+    fn end(self, outcome: Outcome) -> Selection {
+        let missing = self.missing(&outcome);
+        let outcome =
+            if missing.is_empty() { outcome } else { Outcome::Withheld(Withheld::Platforms(missing)) };
+        let used = self.members.iter().zip(&self.verdicts).filter(|(_, verdict)| !verdict.used.is_empty());
+        let skew = match &outcome {
+            Outcome::Merged(_) if self.policy.skew != onetag_config::Skew::Ignore => {
+                skew::between(used.map(|(member, _)| &member.build), self.policy.skew_gap)
+            }
+            _ => None,
         };
-        Selection { outcome, verdicts: self.verdicts }
+        Selection { outcome, verdicts: self.verdicts, skew }
+    }
+
+    /// The required platforms that an outcome does not have; what is no image lacks none.
+    fn missing(&self, outcome: &Outcome) -> Vec<Platform> {
+        let entries = match outcome {
+            Outcome::Nothing | Outcome::Withheld(_) => return Vec::new(),
+            Outcome::Merged(index) => &index.entries,
+            Outcome::Pass(place) => match &self.members[*place].content {
+                Ok(entries) if entries.iter().any(is_image) => entries,
+                _ => return Vec::new(),
+            },
+        };
+        let has = |wanted: &Platform| {
+            let mut found = entries.iter().filter(|entry| is_image(entry)).filter_map(normal_platform);
+            let of = |p: &Platform| (p.os.clone(), p.architecture.clone(), p.variant.clone());
+            found.any(|found| of(&found) == of(wanted))
+        };
+        self.policy.platforms.iter().filter(|wanted| !has(wanted)).cloned().collect()
     }
 
     /// The images, the attestations of exactly those images (rule I3), and what else the base lists.
-    fn entries(&self) -> Vec<Descriptor> {
+    fn entries(&self) -> Vec<(Descriptor, usize)> {
         let images: HashSet<&Digest> = self.kept.iter().map(|kept| &kept.descriptor.digest).collect();
-        let mut entries: Vec<Descriptor> = self.kept.iter().map(|kept| kept.descriptor.clone()).collect();
+        let mut entries: Vec<_> =
+            self.kept.iter().map(|kept| (kept.descriptor.clone(), kept.place)).collect();
         let mut seen = HashSet::new();
-        for member in self.members {
+        for (place, member) in self.members.iter().enumerate() {
             for entry in member.content.iter().flatten() {
                 let belongs = match entry::kind(entry) {
                     Kind::Attestation(subject) => images.contains(&subject),
-                    Kind::Other => member.token.is_none(),
+                    Kind::Other => member.is_base,
                     Kind::Image | Kind::Ignored => false,
                 };
                 if belongs && seen.insert(&entry.digest) {
-                    entries.push(entry.clone());
+                    entries.push((entry.clone(), place));
                 }
             }
         }
@@ -244,8 +315,8 @@ impl Picks<'_> {
     }
 }
 
-fn normal_platform(entry: &Descriptor, token: Option<&Token>) -> Option<Platform> {
-    normalise(entry.platform.as_ref()?, token).map(|normal| normal.platform)
+fn normal_platform(entry: &Descriptor) -> Option<Platform> {
+    normalise(entry.platform.as_ref()?, &Claim::Nothing).map(|normal| normal.platform)
 }
 
 /// The platform without what does not tell machines apart.

@@ -33,7 +33,9 @@ fn attestation(seed: &str, subject: &str) -> Descriptor {
 
 fn member(token: Option<&str>, entries: Vec<Descriptor>) -> Member {
     let tag = token.map_or("latest".to_owned(), |token| format!("latest-{token}"));
-    Member { tag: tag.parse().unwrap(), token: token.and_then(Token::find), content: Ok(entries) }
+    let address = tag.parse::<onetag_oci::Tag>().unwrap().into();
+    let claim = token.and_then(Token::find).map_or(Claim::Nothing, Claim::Word);
+    Member { address, is_base: token.is_none(), claim, content: Ok(entries), build: Build::default() }
 }
 
 fn base(entries: Vec<Descriptor>) -> Member {
@@ -44,8 +46,16 @@ fn unmergeable(token: Option<&str>, finding: Finding) -> Member {
     Member { content: Err(finding), ..member(token, Vec::new()) }
 }
 
+fn usual() -> Policy {
+    Policy::usual(&onetag_config::Merge::default())
+}
+
+fn completing() -> Policy {
+    Policy { complete_index: true, ..usual() }
+}
+
 fn decide(members: &[Member]) -> Selection {
-    select(members, Policy::default())
+    select(members, &usual())
 }
 
 fn merged(members: &[Member]) -> MergedIndex {
@@ -135,8 +145,60 @@ fn vector_17_an_image_that_its_tags_name_denies_is_left_out() {
     ];
     let selection = decide(&members);
     assert_eq!(selection.outcome, Outcome::Pass(0));
-    let expected = Finding::OutsideToken { platform: platform("linux/amd64").into(), token: "arm64" };
+    let expected = Finding::OutsideToken { platform: platform("linux/amd64").into(), claim: "arm64".into() };
     assert_eq!(selection.verdicts[1].findings, [expected]);
+}
+
+#[test]
+fn vector_18_a_rule_that_is_believed_overrules_the_image() {
+    let members = [
+        base(vec![image(OCI, "a", "linux/amd64")]),
+        member(Some("arm64"), vec![image(OCI, "x", "linux/amd64/v3")]),
+    ];
+    let selection = select(&members, &Policy { overrule: true, ..usual() });
+    let Outcome::Merged(index) = &selection.outcome else { panic!("{selection:?}") };
+    assert_eq!(platforms(index), ["linux/amd64", "linux/arm64/v8"]);
+    let overruled = Finding::Overruled { platform: platform("linux/amd64/v3").into(), by: "arm64".into() };
+    assert_eq!(selection.verdicts[1].findings, [overruled]);
+    assert!(!selection.verdicts[1].findings[0].is_warning());
+}
+
+#[test]
+fn vector_05_a_base_or_platforms_can_be_required() {
+    let arm = || member(Some("arm"), vec![image(OCI, "r", "linux/arm64")]);
+    let with_base = Policy { require_base: true, ..usual() };
+    assert_eq!(select(&[arm()], &with_base).outcome, Outcome::Withheld(Withheld::NoBase));
+    let both = Policy { platforms: vec![platform("linux/amd64"), platform("linux/arm64/v8")], ..usual() };
+    let amd64 = || base(vec![image(OCI, "a", "linux/amd64")]);
+    assert!(matches!(select(&[amd64(), arm()], &both).outcome, Outcome::Merged(_)));
+    let missing = Outcome::Withheld(Withheld::Platforms(vec![platform("linux/arm64/v8")]));
+    assert_eq!(select(&[amd64()], &both).outcome, missing);
+    assert_eq!(select(&[unmergeable(None, Finding::Artifact)], &both).outcome, Outcome::Pass(0));
+}
+
+#[test]
+fn vector_49_members_of_different_revisions_are_skewed() {
+    let built = |member: Member, revision: &str| Member {
+        build: Build { revision: revision.into(), ..Build::default() },
+        ..member
+    };
+    let amd64 = base(vec![image(OCI, "a", "linux/amd64")]);
+    let arm = member(Some("arm"), vec![image(OCI, "r", "linux/arm64")]);
+    let skew = |one: &str, other: &str| decide(&[built(amd64.clone(), one), built(arm.clone(), other)]).skew;
+    assert_eq!(skew("1", "2"), Some(Skew::Revision));
+    assert_eq!((skew("1", "1"), skew("", "2")), (None, None));
+    let unused = built(member(Some("amd64"), vec![image(OCI, "b", "linux/amd64")]), "3");
+    let three = [built(amd64, "1"), built(arm, "1"), unused];
+    assert_eq!(decide(&three).skew, None);
+}
+
+#[test]
+fn each_entry_knows_its_member() {
+    let members = [
+        base(vec![image(OCI, "a", "linux/s390x"), attestation("att-a", "a")]),
+        member(Some("arm"), vec![image(OCI, "r", "linux/arm64")]),
+    ];
+    assert_eq!(merged(&members).origins, [1, 0, 0]);
 }
 
 #[test]
@@ -162,8 +224,10 @@ fn vector_20_the_base_wins_then_the_order_of_the_suffixes() {
     let Outcome::Merged(index) = &selection.outcome else { panic!("{selection:?}") };
     let digests: Vec<_> = index.entries.iter().map(|entry| entry.digest.clone()).collect();
     assert_eq!(digests, [digest("a"), digest("first")]);
-    let shadowed =
-        |by: &str, text| Finding::Shadowed { platform: platform(text).into(), by: by.parse().unwrap() };
+    let shadowed = |by: &str, text| Finding::Shadowed {
+        platform: platform(text).into(),
+        by: by.parse::<onetag_oci::Tag>().unwrap().into(),
+    };
     assert_eq!(selection.verdicts[2].findings, [shadowed("latest-arm", "linux/arm64/v8")]);
     assert_eq!(selection.verdicts[3].findings, [shadowed("latest", "linux/amd64")]);
 }
@@ -194,10 +258,10 @@ fn vector_24_an_index_of_several_platforms_passes_unless_it_is_to_be_completed()
     let both = vec![image(OCI, "a", "linux/amd64"), image(OCI, "r", "linux/arm64")];
     let members = [base(both), member(Some("armv7"), vec![image(OCI, "7", "linux/arm/v7")])];
     assert_eq!(decide(&members).outcome, Outcome::Pass(0));
-    let Outcome::Merged(index) = select(&members, Policy { complete_index: true }).outcome else { panic!() };
+    let Outcome::Merged(index) = select(&members, &completing()).outcome else { panic!() };
     assert_eq!(platforms(&index), ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"]);
     let nothing_new = [members[0].clone(), member(Some("arm64"), vec![image(OCI, "x", "linux/arm64")])];
-    assert_eq!(select(&nothing_new, Policy { complete_index: true }).outcome, Outcome::Pass(0));
+    assert_eq!(select(&nothing_new, &completing()).outcome, Outcome::Pass(0));
 }
 
 #[test]
@@ -223,7 +287,7 @@ fn vector_28_windows_versions_are_kept_and_stand_behind_linux_newest_first() {
         base(vec![windows("old", "10.0.17763.1"), windows("new", "10.0.20348.1")]),
         member(Some("amd64"), vec![image(OCI, "a", "linux/amd64")]),
     ];
-    let Outcome::Merged(index) = select(&members, Policy { complete_index: true }).outcome else { panic!() };
+    let Outcome::Merged(index) = select(&members, &completing()).outcome else { panic!() };
     let order = ["linux/amd64", "windows/amd64 (10.0.20348.1)", "windows/amd64 (10.0.17763.1)"];
     assert_eq!(platforms(&index), order);
 }
@@ -264,7 +328,7 @@ fn vector_41_an_index_over_the_limit_is_refused_and_the_base_served() {
         let entry = |n: usize| image(OCI, &n.to_string(), &format!("linux/arm/v{}", n + 10));
         vec![base(vec![image(OCI, "a", "linux/amd64")]), member(Some("arm64"), vec![]), {
             let mut all = member(None, (0..count).map(entry).collect());
-            all.tag = "latest-all".parse().unwrap();
+            (all.address, all.is_base) = ("latest-all".parse::<onetag_oci::Tag>().unwrap().into(), false);
             all
         }]
     };

@@ -1,11 +1,14 @@
-//! Blobs: streamed from the upstream.
+//! Blobs: streamed from the upstream, out of the repository that has them.
+
+use std::sync::Arc;
 
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 use prometheus::IntCounter;
 
-use crate::upstream::{BlobRange, Upstream};
+use crate::resolve::Resolver;
+use crate::upstream::{BlobRange, UpstreamBody};
 
 use super::body::Body;
 use super::error::{Code, RegistryError};
@@ -13,7 +16,7 @@ use super::manifest::CONTENT_DIGEST;
 
 /// Answers a request for a blob, or for a part of it.
 pub(super) async fn get(
-    upstream: &Upstream,
+    resolver: &Arc<Resolver>,
     sent_bytes: &IntCounter,
     method: &Method,
     headers: &HeaderMap,
@@ -24,7 +27,7 @@ pub(super) async fn get(
         .get(RANGE)
         .filter(|_| method == Method::GET)
         .map(|range| BlobRange { range: range.clone(), if_range: headers.get(IF_RANGE).cloned() });
-    let (mut parts, body) = upstream.blob(repository, digest, method.clone(), range).await?.into_parts();
+    let (mut parts, body) = fetch(resolver, method, range, repository, digest).await?.into_parts();
     match parts.status {
         StatusCode::NOT_FOUND => {
             return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
@@ -47,4 +50,22 @@ pub(super) async fn get(
     let body =
         if method == Method::HEAD { Body::empty() } else { Body::Blob(Box::pin(body), sent_bytes.clone()) };
     Ok(Response::from_parts(parts, body))
+}
+
+/// Asks the repository that is known to have the blob (rule X1), then the one of the request.
+async fn fetch(
+    resolver: &Arc<Resolver>,
+    method: &Method,
+    range: Option<BlobRange>,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Response<UpstreamBody>, RegistryError> {
+    let upstream = resolver.upstream();
+    if let Some(source) = resolver.source(repository, digest).await? {
+        let found = upstream.blob(&source, digest, method.clone(), range.clone()).await?;
+        if found.status() != StatusCode::NOT_FOUND {
+            return Ok(found);
+        }
+    }
+    Ok(upstream.blob(repository, digest, method.clone(), range).await?)
 }

@@ -16,6 +16,15 @@ use super::error::{Code, RegistryError};
 /// The header that names the digest of what a response is about.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
+/// What the answer to a tag is: `merged`, `passed`, `held` (rule I7) or `stale` (rule I6).
+const SOURCE: HeaderName = HeaderName::from_static("onetag-source");
+
+/// The tags that the answer is made of (`docs/threats.md`, decision 3).
+const MEMBERS: HeaderName = HeaderName::from_static("onetag-members");
+
+/// How the members differ in the build that they come from, where they do (rule I7).
+const SKEW: HeaderName = HeaderName::from_static("onetag-skew");
+
 /// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
 pub(super) async fn by_tag(
     resolver: &Arc<Resolver>,
@@ -24,20 +33,29 @@ pub(super) async fn by_tag(
     tag: &Tag,
 ) -> Result<Response<Body>, RegistryError> {
     let unknown = |message| RegistryError::new(Code::ManifestUnknown, message);
-    let tagged = resolver.tag(repository, tag).await?;
-    let tagged = tagged.ok_or_else(|| unknown("the upstream has no such tag"))?;
+    let record = resolver.tag(repository, tag).await?;
+    let tagged = record.tagged.as_ref().ok_or_else(|| match &record.withheld {
+        Some(why) => RegistryError::new(Code::ManifestUnknown, why.to_string()),
+        None => unknown("the upstream has no such tag"),
+    })?;
     let accept = Accept::parse(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
     let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
         respond(headers, &tagged.content)
     } else {
-        let single = resolver.single(repository, &tagged).await?;
+        let single = resolver.single(repository, tagged).await?;
         let none = "the client accepts no image index, and this one has no linux/amd64 image";
         match single {
             Some(single) => respond(headers, &single),
             None => unknown(none).response(),
         }
     };
-    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    headers.insert(SOURCE, HeaderValue::from_static(record.source()));
+    headers.insert(MEMBERS, tagged.members.clone());
+    if let Some(skew) = tagged.skew {
+        headers.insert(SKEW, HeaderValue::from_static(skew));
+    }
     Ok(response)
 }
 

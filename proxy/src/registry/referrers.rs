@@ -17,7 +17,8 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const NONE: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// Answers a request for what refers to a digest. Nothing refers to an index that onetag made (rule G1).
+/// Answers a request for what refers to a digest. Nothing refers to an index that onetag made;
+/// what refers to an image of another repository is there (rule G1).
 pub(super) async fn list(
     resolver: &Arc<Resolver>,
     uri: &Uri,
@@ -26,7 +27,9 @@ pub(super) async fn list(
 ) -> Result<Response<Body>, RegistryError> {
     if !resolver.is_merged(repository, digest).await {
         let path = format!("referrers/{digest}");
-        return pass(resolver.upstream(), uri, repository, &path, INDEX).await;
+        let source = resolver.source(repository, digest).await?;
+        let home = source.as_ref().unwrap_or(repository);
+        return pass(resolver.upstream(), uri, (repository, home), &path, INDEX).await;
     }
     let mut response = Response::new(Body::full(Bytes::from_static(NONE)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(INDEX));

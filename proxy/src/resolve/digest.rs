@@ -27,12 +27,28 @@ impl Resolver {
         self.merged.find(repository, digest).await.is_ok_and(|found| found.is_some())
     }
 
+    /// The other repository in which a digest of this one is, if it is in another (rule X1).
+    pub async fn source(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Repository>, ResolveError> {
+        let source = self.merged.source(repository, digest).await;
+        source.map_err(|error| ResolveError::Store(Arc::new(error)))
+    }
+
     async fn fetch(&self, repository: &Repository, digest: &Digest) -> DigestResult {
         if let Some(content) = self.manifests.get(repository, digest) {
             return Ok(Some(content));
         }
         let kept = self.merged.find(repository, digest).await;
         if let Ok(Some(content)) = kept {
+            self.manifests.put(repository, &content);
+            return Ok(Some(content));
+        }
+        if let Some(source) = self.source(repository, digest).await?
+            && let Some((content, _)) = self.document(&source, &Reference::Digest(digest.clone())).await?
+        {
             self.manifests.put(repository, &content);
             return Ok(Some(content));
         }

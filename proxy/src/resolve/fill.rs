@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use onetag_config::Skew as SkewRule;
 use onetag_oci::{Descriptor, Digest, Platform, Reference, Repository, Tag};
 
-use crate::cache::{Content, Knowledge, Single, Tagged};
-use crate::merge::{Candidate, Member, Outcome, Selection, normalise, select};
+use crate::cache::{Content, Knowledge, Origin, Single, Tagged};
+use crate::merge::{
+    Candidate, Claim, Finding, Member, Outcome, Rule, Selection, is_referrer, normalise, select,
+};
 
 use super::error::ResolveError;
 use super::explanation::{Answer, Explanation, MemberState};
@@ -16,14 +20,15 @@ use super::resolver::Resolver;
 pub(super) struct Filled {
     /// The answer; none when there is no such tag.
     pub(super) tagged: Option<Arc<Tagged>>,
+    /// Why the rule withholds what there is.
+    pub(super) withheld: Option<Arc<str>>,
     /// Whether the upstream lacks content that it lists itself: the answer may be less than the truth.
     pub(super) incomplete: bool,
-    /// Why it is this one.
-    pub(super) explanation: Explanation,
 }
 
 /// One merge, decided: what was considered, what was found, and the verdicts.
-pub(super) struct Case {
+pub(super) struct Case<'a> {
+    pub(super) rule: &'a Rule,
     pub(super) candidates: Vec<Candidate>,
     pub(super) knowledge: Knowledge,
     pub(super) base_alone: bool,
@@ -31,16 +36,22 @@ pub(super) struct Case {
     pub(super) found: Vec<Found>,
     pub(super) members: Vec<Member>,
     pub(super) selection: Selection,
+    /// What of other repositories the answer leads to (rule X1).
+    pub(super) closure: Vec<(Digest, Repository)>,
 }
 
 impl Resolver {
-    /// Asks the upstream what a tag is now, past all caches of tags, and says why.
+    /// Asks the upstream what a tag is now, past all caches of tags, and says why. Nothing is kept.
     pub async fn explain(
         self: &Arc<Self>,
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Explanation, ResolveError> {
-        self.filled(repository, tag, true).await.map(|filled| filled.explanation)
+        let case = self.decide(repository, tag, true).await?;
+        let content = case.content();
+        let mut explanation = Explanation::new(repository, tag, &case, content.as_deref());
+        explanation.cached = self.tags.get(&(repository.clone(), tag.clone())).map(|record| (&record).into());
+        Ok(explanation)
     }
 
     /// Says what a digest is: never more or less than its own bytes (rule T10).
@@ -53,8 +64,9 @@ impl Resolver {
         else {
             return Ok(Explanation::of_digest(repository, digest, None, &[]));
         };
-        let entries = Gather::new(self, repository).content(&content, &document).await?.unwrap_or_default();
-        Ok(Explanation::of_digest(repository, digest, Some(&content), &entries))
+        let gather = Gather::new(self, repository);
+        let (entries, _) = gather.reader(repository).content(&content, &document).await?;
+        Ok(Explanation::of_digest(repository, digest, Some(&content), &entries.unwrap_or_default()))
     }
 
     /// Gathers, decides, keeps. The content is kept before its digest is told to anyone (rule D4).
@@ -63,71 +75,89 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Filled, ResolveError> {
-        self.filled(repository, tag, false).await
+        let case = self.decide(repository, tag, false).await?;
+        let tagged = self.keep(repository, &case).await;
+        let content = tagged.as_ref().map(|tagged| &*tagged.content);
+        self.report(&Explanation::new(repository, tag, &case, content), &case.selection);
+        let withheld = match &case.selection.outcome {
+            Outcome::Withheld(why) => Some(why.to_string().into()),
+            _ => None,
+        };
+        Ok(Filled { tagged, withheld, incomplete: case.selection.is_incomplete() })
     }
 
     /// `thorough`: what a lone base holds is looked into as well, though it passes whatever it is.
-    async fn filled(
-        self: &Arc<Self>,
-        repository: &Repository,
-        tag: &Tag,
-        thorough: bool,
-    ) -> Result<Filled, ResolveError> {
-        let case = self.decide(repository, tag, thorough).await?;
-        let tagged = self.keep(repository, &case).await;
-        let explanation = Explanation::new(repository, tag, &case, tagged.as_deref());
-        self.report(&explanation, &case.selection);
-        Ok(Filled { tagged, incomplete: case.selection.is_incomplete(), explanation })
-    }
-
     async fn decide(
         self: &Arc<Self>,
         repository: &Repository,
         tag: &Tag,
         thorough: bool,
-    ) -> Result<Case, ResolveError> {
-        let candidates = self.scheme.candidates(tag);
-        let knowledge = self.suffixes.get(repository);
+    ) -> Result<Case<'_>, ResolveError> {
+        let rule = self.rules.of(repository, tag);
+        let candidates = rule.candidates(repository, tag);
+        let knowledge = self.occurring.get(&(repository.clone(), rule.place));
         if knowledge == Knowledge::Unknown && !candidates.is_empty() {
-            self.learn_suffixes(repository);
+            self.learn_members(repository, tag, &candidates);
         }
-        let asked: Vec<_> =
-            candidates.iter().filter(|other| knowledge.allows(other.suffix)).cloned().collect();
+        let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.place)).collect();
         let gather = Gather::new(self, repository);
-        let FoundTags { found, base_alone } = gather.tags(tag, &asked, self.policy).await?;
-        let lone = found.first().filter(|first| first.token.is_none() && (base_alone || found.len() == 1));
-        let (members, selection) = if let Some(base) = lone.filter(|_| !thorough) {
-            (vec![base.as_it_is()], Selection::pass())
-        } else {
-            let members = gather.members(&found).await?;
-            let selection = select(&members, self.policy);
-            (members, selection)
+        let home = self.home(repository, tag).await?;
+        let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &rule.policy).await?;
+        let lone = found.first().filter(|first| first.is_base && (base_alone || found.len() == 1));
+        let (members, selection) = match lone.filter(|_| !thorough && rule.policy.platforms.is_empty()) {
+            Some(base) => (vec![base.as_it_is()], Selection::pass()),
+            None => {
+                let deeply = found.len() > 1 && (thorough || rule.policy.skew == SkewRule::Hold);
+                let members = gather.members(&found, deeply).await?;
+                let selection = select(&members, &rule.policy);
+                (members, selection)
+            }
         };
-        Ok(Case { candidates, knowledge, base_alone, found, members, selection })
+        let reached = gather.closure(&found, &selection).await?;
+        let mut case =
+            Case { rule, candidates, knowledge, base_alone, found, members, selection, closure: Vec::new() };
+        match reached {
+            Ok(closure) => case.closure = closure,
+            Err(finding) => case.refuse(finding),
+        }
+        Ok(case)
     }
 
-    async fn keep(&self, repository: &Repository, case: &Case) -> Option<Arc<Tagged>> {
-        let (content, entries) = match &case.selection.outcome {
-            Outcome::Nothing => return None,
-            Outcome::Pass(place) => {
-                let entries = case.members[*place].content.as_deref().unwrap_or(&[]);
-                (Arc::clone(&case.found[*place].content), entries)
-            }
+    /// The repository in which a tag is: that of the image which a signature's tag names (rule G2), else
+    /// the one that was asked for.
+    async fn home(&self, repository: &Repository, tag: &Tag) -> Result<Repository, ResolveError> {
+        let subject = is_referrer(tag).then(|| subject_of(tag)).flatten();
+        let source = match subject {
+            Some(digest) => self.source(repository, &digest).await?,
+            None => None,
+        };
+        Ok(source.unwrap_or_else(|| repository.clone()))
+    }
+
+    async fn keep(&self, repository: &Repository, case: &Case<'_>) -> Option<Arc<Tagged>> {
+        let content = case.content()?;
+        if !case.closure.is_empty() {
+            self.merged.keep_sources(repository, case.closure.clone()).await;
+        }
+        let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
-                let (bytes, media_type) = (index.bytes.clone(), index.media_type.clone());
-                let content = Arc::new(Content::new(bytes, media_type, index.digest.clone()));
                 self.merged.keep(repository, &content).await;
                 self.manifests.put(repository, &content);
-                (content, &index.entries[..])
+                (Origin::Merged, &index.entries[..])
             }
+            Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),
+            Outcome::Nothing | Outcome::Withheld(_) => return None,
         };
-        let base = case.found.first().filter(|first| first.token.is_none() && first.is_single());
+        let base = case.found.first().filter(|first| first.is_base && first.is_single());
         let single = match (base, content.media_type.is_index()) {
             (_, false) => Single::Manifest(Arc::clone(&content)),
             (Some(base), true) => Single::Manifest(Arc::clone(&base.content)),
             (None, true) => amd64_child(entries),
         };
-        Some(Arc::new(Tagged { content, single }))
+        let members = HeaderValue::from_str(&case.sources().join(", "));
+        let members = members.unwrap_or(HeaderValue::from_static(""));
+        let skew = case.selection.skew.map(crate::merge::Skew::word);
+        Some(Arc::new(Tagged { content, single, origin, members, skew }))
     }
 
     fn report(&self, explanation: &Explanation, selection: &Selection) {
@@ -136,30 +166,76 @@ impl Resolver {
             Answer::Passed => self.metrics.passed.inc(),
             Answer::Absent => {}
         }
+        let Explanation { repository, reference: tag, .. } = explanation;
         for member in &explanation.members {
             if member.state == MemberState::LeftOut {
                 self.metrics.members_left_out.inc();
             }
             for note in member.notes.iter().filter(|note| note.warning) {
-                let Explanation { repository, reference: tag, .. } = explanation;
                 tracing::warn!(%repository, %tag, member = %member.tag, "{}", note.text);
             }
+        }
+        if let Some(skew) = &selection.skew {
+            self.metrics.merges_skewed.inc();
+            tracing::warn!(%repository, %tag, rule = %explanation.rule, "{skew}");
+        }
+        if let Some(why) = &explanation.withheld {
+            tracing::warn!(%repository, %tag, rule = %explanation.rule, "{why}");
         }
         if let Outcome::Merged(index) = &selection.outcome {
             let used = explanation.members.iter().filter(|member| member.state == MemberState::Used);
             let from: Vec<&str> = used.map(|member| member.tag.as_str()).collect();
-            let Explanation { repository, reference: tag, .. } = explanation;
             tracing::info!(%repository, %tag, digest = %index.digest, from = from.join(","), "merged");
         }
         self.metrics.merges_refused.inc_by(selection.is_refused().into());
     }
 }
 
+impl Case<'_> {
+    /// The content of the answer.
+    fn content(&self) -> Option<Arc<Content>> {
+        match &self.selection.outcome {
+            Outcome::Nothing | Outcome::Withheld(_) => None,
+            Outcome::Pass(place) => Some(Arc::clone(&self.found[*place].content)),
+            Outcome::Merged(index) => {
+                let (bytes, media_type) = (index.bytes.clone(), index.media_type.clone());
+                Some(Arc::new(Content::new(bytes, media_type, index.digest.clone())))
+            }
+        }
+    }
+
+    /// The addresses that the answer is made of.
+    fn sources(&self) -> Vec<String> {
+        let used = |place: &usize| match &self.selection.outcome {
+            Outcome::Pass(passed) => passed == place,
+            _ => !self.selection.verdicts[*place].used.is_empty(),
+        };
+        (0..self.members.len()).filter(used).map(|place| self.members[place].address.to_string()).collect()
+    }
+
+    /// Refuses the merge: the base passes if there is one of this repository.
+    fn refuse(&mut self, finding: Finding) {
+        let own = self.found.first().is_some_and(|first| first.is_base && first.address.repository.is_none());
+        self.selection.outcome = if own { Outcome::Pass(0) } else { Outcome::Nothing };
+        self.selection.skew = None;
+        if let Some(first) = self.selection.verdicts.first_mut() {
+            first.findings.push(finding);
+        }
+    }
+}
+
+/// The digest that the tag of a signature or of other referrers names, as in `sha256-<hex>.sig`.
+fn subject_of(tag: &Tag) -> Option<Digest> {
+    let (algorithm, rest) = tag.as_str().split_once('-')?;
+    let hex = rest.split('.').next()?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
 /// The linux/amd64 child, for clients that take no index (rule T8).
 fn amd64_child(entries: &[Descriptor]) -> Single {
     let wanted = Platform::new("linux", "amd64", "");
     let is_wanted = |entry: &&Descriptor| {
-        let platform = entry.platform.as_ref().and_then(|platform| normalise(platform, None));
+        let platform = entry.platform.as_ref().and_then(|platform| normalise(platform, &Claim::Nothing));
         entry.media_type.is_image_manifest() && platform.is_some_and(|normal| normal.platform == wanted)
     };
     entries.iter().find(is_wanted).map_or(Single::None, |entry| Single::Child(entry.digest.clone()))

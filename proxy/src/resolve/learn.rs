@@ -1,16 +1,18 @@
-//! Learning which suffixes a repository's tags have, from its tag list.
+//! Learning which members a repository's tags have at all, from tag lists.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::LINK;
-use onetag_oci::Repository;
+use onetag_oci::{Repository, Tag};
 use serde::Deserialize;
+
+use crate::merge::{Candidate, Rule};
 
 use super::resolver::Resolver;
 
 /// The most pages of a tag list that are read, of [`PAGE_TAGS`] tags each; a repository with more tags
-/// is asked for every suffix, every time.
+/// is asked for every member, every time.
 const MAX_PAGES: usize = 20;
 const PAGE_TAGS: usize = 1_000;
 const MAX_PAGE_BYTES: usize = 1 << 20;
@@ -21,23 +23,47 @@ struct Page {
 }
 
 impl Resolver {
-    /// Reads the tag list in the background, once however many ask.
-    pub(super) fn learn_suffixes(self: &Arc<Self>, repository: &Repository) {
-        let (resolver, repository) = (Arc::clone(self), repository.clone());
+    /// Reads the tag lists in the background, once however many ask.
+    pub(super) fn learn_members(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+        candidates: &[Candidate],
+    ) {
+        let key = (repository.clone(), self.rules.of(repository, tag).place);
+        let foreign = |other: &Candidate| Some((other.address.repository.clone()?, other.place));
+        let foreign: Vec<(Repository, usize)> = candidates.iter().filter_map(foreign).collect();
+        let has_local = foreign.len() < candidates.len();
+        let (resolver, tag) = (Arc::clone(self), tag.clone());
         tokio::spawn(async move {
             let this = Arc::clone(&resolver);
-            let learn = |repository: Repository| async move {
+            let learn = |key: (Repository, usize)| async move {
                 let asked = Instant::now();
-                let mask = this.listed_suffixes(&repository).await;
-                tracing::debug!(%repository, listed = mask.is_some(), "learned the repository's suffixes");
-                this.suffixes.learn(&repository, mask, asked);
+                let rule = this.rules.of(&key.0, &tag);
+                let local = if has_local { this.listed(&key.0, rule).await } else { Some(0) };
+                let elsewhere = this.existing(&foreign).await;
+                let mask = local.map(|mask| mask | elsewhere);
+                tracing::debug!(repository = %key.0, rule = rule.name, listed = mask.is_some(), "learned");
+                this.occurring.learn(&key, mask, asked);
             };
-            resolver.learning.join(repository.clone(), || learn(repository)).await
+            resolver.learning.join(key.clone(), || learn(key)).await
         });
     }
 
-    /// The suffixes that occur in the tag list, one bit each; none when the list cannot be had whole.
-    async fn listed_suffixes(&self, repository: &Repository) -> Option<u32> {
+    /// The members in other repositories, one bit each, but for those whose repository does not exist.
+    async fn existing(&self, foreign: &[(Repository, usize)]) -> u32 {
+        let mut mask = 0;
+        for (repository, place) in foreign {
+            let path = format!("/v2/{repository}/tags/list?n=1");
+            let page = self.upstream.small(repository, &path, MAX_PAGE_BYTES).await;
+            let absent = page.is_ok_and(|page| page.status() == http::StatusCode::NOT_FOUND);
+            mask |= u32::from(!absent) << place;
+        }
+        mask
+    }
+
+    /// The members that occur in the tag list, one bit each; none when the list cannot be had whole.
+    async fn listed(&self, repository: &Repository, rule: &Rule) -> Option<u32> {
         let mut mask = 0;
         let mut query = format!("n={PAGE_TAGS}");
         for _ in 0..MAX_PAGES {
@@ -50,7 +76,7 @@ impl Resolver {
             let body: Page = serde_json::from_slice(page.body()).ok()?;
             // A repository has tags, or else this is no list: it must not say that there are no members.
             let tags = body.tags.filter(|tags| !tags.is_empty())?;
-            mask |= tags.iter().fold(0, |mask, tag| mask | self.scheme.mask(tag));
+            mask |= tags.iter().fold(0, |mask, tag| mask | rule.mask(tag));
             match next {
                 None => return Some(mask),
                 Some(next) => query = next.ok()??,

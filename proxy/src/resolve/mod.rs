@@ -1,14 +1,18 @@
 //! The decisions: what a tag is, what a digest is.
 
+mod closure;
 mod digest;
 mod error;
 mod explanation;
 mod fill;
 mod gather;
 mod learn;
+mod reader;
 mod resolver;
 mod tag;
 
 pub use error::ResolveError;
-pub use explanation::{Answer, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note};
+pub use explanation::{
+    Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,
+};
 pub use resolver::Resolver;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onetag_config::{Cache, Merge};
+use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
 
-use crate::cache::{Configs, Content, Manifests, MergedStore, Store, Suffixes, TagRecord, Tags};
+use crate::cache::{Configs, Content, Manifests, MergedStore, Occurring, Store, TagRecord, Tags};
 use crate::flight::Flights;
-use crate::merge::{Policy, Scheme, UnknownToken};
+use crate::merge::Rules;
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 
@@ -18,17 +18,16 @@ use super::error::ResolveError;
 pub struct Resolver {
     pub(super) upstream: Upstream,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) scheme: Scheme,
-    pub(super) policy: Policy,
+    pub(super) rules: Rules,
     pub(super) times: Times,
     pub(super) tags: Tags,
     pub(super) manifests: Manifests,
     pub(super) configs: Configs,
-    pub(super) suffixes: Suffixes,
+    pub(super) occurring: Occurring,
     pub(super) merged: MergedStore,
     pub(super) tag_flights: Flights<(Repository, Tag), Result<TagRecord, ResolveError>>,
     pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
-    pub(super) learning: Flights<Repository, ()>,
+    pub(super) learning: Flights<(Repository, usize), ()>,
 }
 
 pub(super) type DigestResult = Result<Option<Arc<Content>>, ResolveError>;
@@ -44,32 +43,33 @@ impl Resolver {
     /// A resolver in front of `upstream`; merged indexes go to `disk` where there is one.
     pub fn new(
         upstream: Upstream,
-        cache: &Cache,
-        merge: &Merge,
+        config: &Config,
         disk: Option<Arc<dyn Store>>,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, UnknownToken> {
+    ) -> Self {
+        let Config { cache, merge, rule, .. } = config;
         let times = Times {
             tag: cache.tag_ttl.get(),
             absent: cache.negative_ttl.get(),
             stale_if_error: cache.stale_if_error.get(),
         };
         let memory = cache.memory.bytes();
-        Ok(Self {
+        let rules = Rules::new(rule, merge);
+        let keep = times.tag.max(times.stale_if_error).max(times.absent).max(rules.longest_hold() * 2);
+        Self {
             upstream,
             metrics,
-            scheme: Scheme::new(merge.suffixes.iter().map(onetag_config::Suffix::as_str))?,
-            policy: Policy { complete_index: merge.complete_index },
-            tags: Tags::new(memory / 2, times.tag.max(times.stale_if_error).max(times.absent)),
+            rules,
+            tags: Tags::new(memory / 2, keep),
             manifests: Manifests::new(memory / 4),
             configs: Configs::new(memory / 8),
-            suffixes: Suffixes::new(merge.relearn.get()),
+            occurring: Occurring::new(merge.relearn.get()),
             merged: MergedStore::new(memory / 8, disk),
             times,
             tag_flights: Flights::default(),
             digest_flights: Flights::default(),
             learning: Flights::default(),
-        })
+        }
     }
 
     /// The registry behind this resolver, for what is only passed through.

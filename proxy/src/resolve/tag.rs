@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use onetag_config::Skew;
 use onetag_oci::{Repository, Tag};
 
 use crate::cache::{Content, Single, TagRecord, Tagged};
@@ -10,6 +11,7 @@ use crate::flight::FlightLost;
 use crate::telemetry::TagAnswer;
 
 use super::error::ResolveError;
+use super::fill::Filled;
 use super::resolver::Resolver;
 
 /// For how long the last good answer is served before a failing upstream is asked again; longer where the
@@ -20,30 +22,32 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Resolver {
-    /// What a tag answers; none when there is no such tag.
+    /// What a tag answers.
     pub async fn tag(
         self: &Arc<Self>,
         repository: &Repository,
         tag: &Tag,
-    ) -> Result<Option<Arc<Tagged>>, ResolveError> {
+    ) -> Result<TagRecord, ResolveError> {
         let key = (repository.clone(), tag.clone());
         if let Some(record) = self.tags.get(&key).filter(TagRecord::is_fresh) {
             self.metrics.tag(match record {
                 TagRecord { tagged: None, .. } => TagAnswer::Absent,
                 TagRecord { stale: true, .. } => TagAnswer::Stale,
+                TagRecord { held: Some(_), .. } => TagAnswer::Held,
                 TagRecord { .. } => TagAnswer::Hit,
             });
-            return Ok(record.tagged);
+            return Ok(record);
         }
         let filled = self.renewed(key).await?;
         let answer = match &filled {
             Ok(TagRecord { tagged: None, .. }) => TagAnswer::Absent,
             Ok(TagRecord { stale: true, .. }) => TagAnswer::Stale,
+            Ok(TagRecord { held: Some(_), .. }) => TagAnswer::Held,
             Ok(_) => TagAnswer::Filled,
             Err(_) => TagAnswer::Failed,
         };
         self.metrics.tag(answer);
-        filled.map(|record| record.tagged)
+        filled
     }
 
     /// The renewed record of a tag. Who has a last good answer to fall back on does not wait long: the
@@ -82,12 +86,40 @@ impl Resolver {
         }
     }
 
+    /// The record of an answer; or the last coherent one, where the rule holds that until the members belong
+    /// together again or the grace ends (rule I7).
+    fn settled(
+        &self,
+        (repository, tag): &(Repository, Tag),
+        filled: Filled,
+        last: Option<TagRecord>,
+        asked: Instant,
+    ) -> TagRecord {
+        let Filled { tagged, withheld, incomplete } = filled;
+        let sure = tagged.is_some() && !incomplete;
+        let fresh_until = asked + if sure { self.times.tag } else { self.times.absent };
+        let now = TagRecord { tagged, withheld, confirmed: asked, fresh_until, stale: false, held: None };
+        let policy = &self.rules.of(repository, tag).policy;
+        let skewed = now.withheld.is_some() || (now.tagged.is_some() && !is_coherent(&now));
+        match last.filter(|_| skewed && policy.skew == Skew::Hold) {
+            Some(last) if last.held.is_none_or(|since| since.elapsed() < policy.skew_grace) => {
+                let held = last.held.or(Some(asked));
+                if last.held.is_none() {
+                    tracing::warn!(%repository, %tag, "the last coherent answer is held");
+                }
+                TagRecord { confirmed: asked, fresh_until, stale: false, held, ..last }
+            }
+            _ => now,
+        }
+    }
+
     /// Asks the upstream; where that fails, the last good answer stands in (rule I6).
     async fn renew(self: &Arc<Self>, key: &(Repository, Tag)) -> Result<TagRecord, ResolveError> {
         let last = self.tags.get(key);
         if let Some(record) = last.as_ref().filter(|record| record.is_fresh()) {
             return Ok(record.clone());
         }
+        let coherent = last.clone().filter(is_coherent);
         let last = last.filter(|record| self.is_usable(record));
         let asked = Instant::now();
         let record = match (self.fill(&key.0, &key.1).await, last) {
@@ -96,15 +128,16 @@ impl Resolver {
             (Ok(filled), Some(last)) if filled.incomplete => {
                 stand_in(key, last, asked, &"the upstream lacks content that it lists")
             }
-            (Ok(filled), _) => {
-                let sure = filled.tagged.is_some() && !filled.incomplete;
-                let ttl = if sure { self.times.tag } else { self.times.absent };
-                TagRecord { tagged: filled.tagged, confirmed: asked, fresh_until: asked + ttl, stale: false }
-            }
+            (Ok(filled), _) => self.settled(key, filled, coherent, asked),
         };
         self.tags.put(key.clone(), record.clone());
         Ok(record)
     }
+}
+
+/// Whether the members of an answer belong together.
+fn is_coherent(record: &TagRecord) -> bool {
+    record.tagged.as_ref().is_some_and(|tagged| tagged.skew.is_none())
 }
 
 /// The last good answer in place of one that failed (rule I6).

@@ -1,15 +1,16 @@
-//! The admin listener: health, readiness, metrics. Never on the public one (threat T40).
+//! The admin listener: health, readiness, metrics, explanations. Never on the public one (threat T40).
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::connection::Handler;
+use super::explain;
 use crate::resolve::Resolver;
 use crate::telemetry::Metrics;
 
@@ -20,13 +21,28 @@ pub struct Admin {
     stopping: watch::Receiver<bool>,
 }
 
+/// What the admin listener says.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) text: String,
+    pub(super) media_type: &'static str,
+}
+
 impl Admin {
     /// The admin surface; it is not ready from the moment that `stopping` is true.
     pub fn new(metrics: Arc<Metrics>, resolver: Arc<Resolver>, stopping: watch::Receiver<bool>) -> Self {
         Self { metrics, resolver, stopping }
     }
 
-    fn answer(&self, method: &Method, path: &str) -> (StatusCode, String) {
+    async fn answer(&self, method: &Method, uri: &Uri) -> Answer {
+        if uri.path() == "/explain" && method == Method::GET {
+            return explain::answer(&self.resolver, uri.query().unwrap_or_default()).await;
+        }
+        let (status, text) = self.answer_in_text(method, uri.path());
+        Answer { status, text, media_type: "text/plain; version=0.0.4; charset=utf-8" }
+    }
+
+    fn answer_in_text(&self, method: &Method, path: &str) -> (StatusCode, String) {
         let ok = |text: &str| (StatusCode::OK, format!("{text}\n"));
         match path {
             _ if method != Method::GET && method != Method::HEAD => {
@@ -36,7 +52,10 @@ impl Admin {
             "/readyz" if *self.stopping.borrow() => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into()),
             "/readyz" => ok("ready"),
             "/metrics" => self.render(),
-            _ => (StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".into()),
+            _ => (
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n".into(),
+            ),
         }
     }
 
@@ -53,11 +72,10 @@ impl Handler for Admin {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (status, text) = self.answer(request.method(), request.uri().path());
+        let Answer { status, text, media_type } = self.answer(request.method(), request.uri()).await;
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
-        let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, plain);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
         response
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod connection;
+mod explain;
 mod listener;
 mod running;
 

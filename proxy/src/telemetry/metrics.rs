@@ -56,6 +56,8 @@ labels! {
         Filled = "filled",
         /// The upstream failed; the last good answer was served.
         Stale = "stale",
+        /// The members do not belong together; the last coherent answer was served (rule I7).
+        Held = "held",
         /// There is no such tag.
         Absent = "absent",
         /// The upstream failed and there was nothing to serve.
@@ -117,6 +119,8 @@ pub struct Metrics {
     pub members_left_out: IntCounter,
     /// Merges that were refused because the index would break a limit (rule L1).
     pub merges_refused: IntCounter,
+    /// Merges of members that come from different builds (rule I7).
+    pub merges_skewed: IntCounter,
     /// Blob bytes sent to clients.
     pub blob_bytes: IntCounter,
     /// Open client connections.
@@ -159,6 +163,7 @@ impl Metrics {
             passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
             members_left_out: counter(r, "members_left_out_total", "Members found and left out of a merge.")?,
             merges_refused: counter(r, "merges_refused_total", "Merges refused because of a limit.")?,
+            merges_skewed: counter(r, "merges_skewed_total", "Merges of members from different builds.")?,
             blob_bytes: counter(r, "blob_bytes_total", "Blob bytes sent to clients.")?,
             connections: gauge(r, "connections", "Open client connections.")?,
             admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,

@@ -1,4 +1,5 @@
-//! Which suffixes a repository's tags have: what keeps a cold tag from costing a request per suffix.
+//! Which members a repository's tags have at all: what keeps a cold tag from costing a request for each
+//! that a rule names.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,18 @@ use onetag_oci::Repository;
 /// The most repositories that are remembered; one takes about as much as its name.
 const MAX_REPOSITORIES: u64 = 100_000;
 
-/// For each repository, the set of suffixes that occur in it at all.
+/// For each repository and the place of a rule, the set of the rule's members that occur at all.
 ///
 /// The knowledge comes from the repository's whole tag list, never from single tags: that one tag has
 /// no member says nothing about the next. It is trusted for a limited time.
-pub struct Suffixes {
-    known: Cache<Repository, Known>,
+pub struct Occurring {
+    known: Cache<(Repository, usize), Known>,
     trusted_for: Duration,
 }
 
 #[derive(Clone, Copy)]
 struct Known {
-    /// One bit for each suffix of the scheme; none when the tag list could not be had.
+    /// One bit for each member of the rule; none when the tag list could not be had.
     mask: Option<u32>,
     learned: Instant,
 }
@@ -27,33 +28,33 @@ struct Known {
 /// What is known of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Knowledge {
-    /// Nothing, or it is too old: all suffixes are to be asked for, and the tag list is to be read.
+    /// Nothing, or it is too old: all members are to be asked for, and the tag list is to be read.
     Unknown,
-    /// The tag list could not be had lately: all suffixes are to be asked for.
+    /// The tag list could not be had lately: all members are to be asked for.
     Unlistable,
-    /// Only suffixes with their bit set occur.
+    /// Only members with their bit set occur.
     Known(u32),
 }
 
 impl Knowledge {
-    /// Whether a suffix, by its place in the scheme, may occur.
-    pub fn allows(self, suffix: usize) -> bool {
+    /// Whether a member, by its place in the rule, may occur.
+    pub fn allows(self, place: usize) -> bool {
         match self {
             Self::Unknown | Self::Unlistable => true,
-            Self::Known(mask) => mask & (1 << suffix) != 0,
+            Self::Known(mask) => mask & (1 << place) != 0,
         }
     }
 }
 
-impl Suffixes {
+impl Occurring {
     /// Knowledge that is trusted for this long.
     pub fn new(trusted_for: Duration) -> Self {
         Self { known: Cache::new(MAX_REPOSITORIES), trusted_for }
     }
 
-    /// What is known of a repository now.
-    pub fn get(&self, repository: &Repository) -> Knowledge {
-        match self.known.get(repository) {
+    /// What is known of a repository now, under the rule at this place.
+    pub fn get(&self, key: &(Repository, usize)) -> Knowledge {
+        match self.known.get(key) {
             Some(known) if known.learned.elapsed() < self.trusted_for => {
                 known.mask.map_or(Knowledge::Unlistable, Knowledge::Known)
             }
@@ -64,10 +65,10 @@ impl Suffixes {
     /// Remembers what the tag list that was asked for at `learned` showed; none when it could not be had.
     ///
     /// What a repository has ever shown stays known: a list that lags behind must not un-merge a tag.
-    pub fn learn(&self, repository: &Repository, mask: Option<u32>, learned: Instant) {
-        let before = self.known.get(repository).and_then(|known| known.mask);
+    pub fn learn(&self, key: &(Repository, usize), mask: Option<u32>, learned: Instant) {
+        let before = self.known.get(key).and_then(|known| known.mask);
         let mask = mask.map(|mask| mask | before.unwrap_or(0));
-        self.known.insert(repository.clone(), Known { mask, learned });
+        self.known.insert(key.clone(), Known { mask, learned });
     }
 }
 
@@ -77,8 +78,8 @@ mod tests {
 
     #[test]
     fn knowledge_is_trusted_for_its_time_only() {
-        let repository: Repository = "team/app".parse().unwrap();
-        let suffixes = Suffixes::new(Duration::from_mins(1));
+        let repository: (Repository, usize) = ("team/app".parse().unwrap(), 0);
+        let suffixes = Occurring::new(Duration::from_mins(1));
         assert_eq!(suffixes.get(&repository), Knowledge::Unknown);
         suffixes.learn(&repository, Some(0b10), Instant::now());
         let known = suffixes.get(&repository);
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(suffixes.get(&repository), Knowledge::Known(0b110));
         suffixes.learn(&repository, None, Instant::now());
         assert!(suffixes.get(&repository).allows(0));
-        let never = Suffixes::new(Duration::ZERO);
+        let never = Occurring::new(Duration::ZERO);
         never.learn(&repository, Some(0), Instant::now());
         assert_eq!(never.get(&repository), Knowledge::Unknown);
     }
