@@ -70,11 +70,11 @@ fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
     }
 }
 
-/// What a person calls a rule: its name, or which one it is, counted from 1.
+/// What a person calls a rule: its name, or its place as error messages write it.
 fn label(rule: &Rule, at: usize) -> String {
     match &rule.name {
         Some(name) => format!("rule {name:?}"),
-        None => format!("rule number {}", at + 1),
+        None => format!("rule[{at}]"),
     }
 }
 

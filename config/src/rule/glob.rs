@@ -192,9 +192,11 @@ fn read_pattern(text: &str) -> Result<Pattern, GlobError> {
     if text.contains("**") {
         return Err(GlobError::Doublestar);
     }
-    let outside = text.split('[').map(|rest| rest.split_once(']').map_or(rest, |(_, rest)| rest));
+    let mut pieces = text.split('[');
+    let plain = pieces.next().into_iter();
+    let behind_sets = pieces.map(|piece| piece.split_once(']').map_or(piece, |(_, behind)| behind));
     // A lone `]` or `!` stands for itself, and no name has it.
-    if outside.into_iter().any(|rest| rest.contains([']', '!'])) {
+    if plain.chain(behind_sets).any(|piece| piece.contains([']', '!'])) {
         return Err(GlobError::Set);
     }
     Pattern::new(text).map_err(|_| GlobError::Set)

@@ -10,7 +10,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         Ok(Some(name))
     } else {
         Err(D::Error::custom(format_args!(
-            "is not a name; write 1 to {MAX_LENGTH} printable characters, as in \"edge devices\""
+            "has to be 1 to {MAX_LENGTH} printable characters, as in \"edge devices\""
         )))
     }
 }

@@ -202,9 +202,10 @@ fn repaired(parts: &[Part], repair: impl Fn(&str) -> String) -> String {
     parts.iter().map(text).collect()
 }
 
-/// What is suggested has to be right itself.
+/// What is suggested has to be right itself, and not full of what stands for wrong characters.
 fn if_valid(text: String) -> Option<Box<str>> {
-    text.parse::<MemberPattern>().is_ok().then(|| text.into())
+    let is_plain = !text.contains("--") && !text.ends_with('-');
+    (is_plain && text.parse::<MemberPattern>().is_ok()).then(|| text.into())
 }
 
 fn joined(parts: &[Part]) -> String {

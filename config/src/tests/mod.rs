@@ -2,9 +2,11 @@ mod defaults;
 mod examples;
 mod files;
 mod messages;
+mod rule_values;
 mod rules;
 mod secrets;
 mod values;
+mod wrong_rules;
 
 use std::path::Path;
 
