@@ -27,7 +27,7 @@ async fn a_tag_is_explained_with_what_is_in_the_cache() {
     assert_eq!((&before["rule"], &before["entries"][1]["rule"]), (&"merge".into(), &"{tag}-arm".into()));
     assert_eq!(before["entries"][1]["platform_source"], "config");
     site.manifest("latest").await;
-    let (_, after) = explain(&site, &format!("?ref=team%2Fapp%3Alatest")).await;
+    let (_, after) = explain(&site, "?ref=team%2Fapp%3Alatest").await;
     assert_eq!((&after["cached"]["digest"], &after["cached"]["source"]), (&digest.into(), &"merged".into()));
     assert!(after["cached"]["fresh_seconds"].as_u64().is_some_and(|left| left <= 60 && left > 50), "{after}");
 }

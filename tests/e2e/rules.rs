@@ -205,12 +205,12 @@ async fn ranges_work_for_blobs_elsewhere() {
 async fn vector_44_signatures_and_referrers_of_a_child_come_from_its_own_repository() {
     let elsewhere = Elsewhere::start().await;
     let file = file(ELSEWHERE);
-    let site = Site::over(elsewhere.registry, &["--config", file.path().to_str().expect("UTF-8")]);
+    let config = file.path().to_str().expect("UTF-8");
+    let site = Site::over(elsewhere.registry, &["--config", config, "--negative-ttl", "0s"]);
     let signature = cosign_signature();
     let tag = format!("{}.sig", elsewhere.arm64.digest().replace(':', "-"));
     site.registry.push("arm64v8/nginx", &tag, &signature);
     assert_eq!(refusal(&site.get(&path("manifests", &tag), &[ACCEPT]).await).0, 404, "nothing is known yet");
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
     site.get(&path("manifests", "latest"), &[ACCEPT]).await;
     let got = site.get(&path("manifests", &tag), &[ACCEPT]).await;
     served_as(&got, &signature.media_type, &signature.manifest);

@@ -1,6 +1,7 @@
 //! All that a merged digest needs to be served again: its index, and where its content is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use onetag_oci::{Digest, Repository};
@@ -15,12 +16,15 @@ const DISK_PATIENCE: Duration = Duration::from_secs(5);
 pub struct MergedStore {
     memory: MemoryStore,
     disk: Option<Arc<dyn Store>>,
+    /// Whether there may be sources on the disk: else no request for a blob has to look.
+    may_have_sources: AtomicBool,
 }
 
 impl MergedStore {
     /// Room for `bytes` in memory, before the disk.
     pub fn new(bytes: u64, disk: Option<Arc<dyn Store>>) -> Self {
-        Self { memory: MemoryStore::new(bytes), disk }
+        let may_have_sources = disk.as_ref().is_some_and(|disk| disk.has_sources().unwrap_or(true));
+        Self { memory: MemoryStore::new(bytes), disk, may_have_sources: may_have_sources.into() }
     }
 
     /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
@@ -56,6 +60,7 @@ impl MergedStore {
     /// Keeps for digests of this repository in which other repository they are (rule X1).
     pub async fn keep_sources(&self, repository: &Repository, sources: Vec<(Digest, Repository)>) {
         let _ = self.memory.put_sources(repository, &sources);
+        self.may_have_sources.store(true, Ordering::Relaxed);
         let sources = Arc::new(sources);
         let written = self.on_disk(repository, &sources, |disk, repository, sources| {
             let known = |(digest, source): &(Digest, Repository)| {
@@ -76,6 +81,9 @@ impl MergedStore {
     ) -> Result<Option<Repository>, StoreError> {
         if let Ok(Some(source)) = self.memory.source(repository, digest) {
             return Ok(Some(source));
+        }
+        if !self.may_have_sources.load(Ordering::Relaxed) {
+            return Ok(None);
         }
         let read =
             self.on_disk(repository, digest, |disk, repository, digest| disk.source(repository, digest));
@@ -132,6 +140,10 @@ mod tests {
         }
 
         fn put_sources(&self, _: &Repository, _: &Sources) -> Result<(), StoreError> {
+            Err(StoreError::Lost)
+        }
+
+        fn has_sources(&self) -> Result<bool, StoreError> {
             Err(StoreError::Lost)
         }
 

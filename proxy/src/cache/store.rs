@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moka::sync::Cache;
 use onetag_oci::{Digest, Document, MediaType, Repository};
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
 use super::content::Content;
 
@@ -22,6 +22,9 @@ pub trait Store: Send + Sync {
 
     /// Keeps for digests of this repository in which other repository they are (rule X1).
     fn put_sources(&self, repository: &Repository, sources: &Sources) -> Result<(), StoreError>;
+
+    /// Whether there is any such digest at all.
+    fn has_sources(&self) -> Result<bool, StoreError>;
 
     /// The other repository in which a digest of this one is, if it is in another.
     fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError>;
@@ -82,6 +85,10 @@ impl Store for MemoryStore {
             self.sources.insert((repository.clone(), digest.clone()), source.clone());
         }
         Ok(())
+    }
+
+    fn has_sources(&self) -> Result<bool, StoreError> {
+        Ok(self.sources.entry_count() > 0)
     }
 
     fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError> {
@@ -202,6 +209,11 @@ impl Store for DiskStore {
         self.with(write).map_err(|error| StoreError::Database(Box::new(error)))
     }
 
+    fn has_sources(&self) -> Result<bool, StoreError> {
+        let read = |database: &Database| Ok(!database.begin_read()?.open_table(SOURCES)?.is_empty()?);
+        self.with(read).map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
     fn source(&self, repository: &Repository, digest: &Digest) -> Result<Option<Repository>, StoreError> {
         let key = key(repository, digest);
         let read = |database: &Database| {
@@ -234,6 +246,7 @@ mod tests {
         assert_eq!(store.get(&repository, &Digest::sha256(b"")).unwrap(), None);
         let source: Repository = "arm64v8/app".parse().unwrap();
         assert_eq!(store.source(&repository, &content.digest).unwrap(), None);
+        assert!(matches!(store.has_sources(), Ok(false)));
         store.put_sources(&repository, &[(content.digest.clone(), source.clone())]).unwrap();
         assert_eq!(store.source(&repository, &content.digest).unwrap(), Some(source.clone()));
         assert_eq!(store.source(&source, &content.digest).unwrap(), None);

@@ -8,8 +8,9 @@ use onetag_oci::{ImageConfig, ImageManifest, Index};
 const REVISION: &str = "org.opencontainers.image.revision";
 const VERSION: &str = "org.opencontainers.image.version";
 
-/// Before this (1980) a time of creation is a constant of a reproducible build, and says nothing.
-const SENSIBLE: Duration = Duration::from_secs(315_532_800);
+/// Before this (ten years after the epoch) a time of creation is a constant of a reproducible build, and says
+/// nothing.
+const SENSIBLE: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// What a member says about the build that it comes from; empty where it says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub(super) fn between<'a>(builds: impl Iterator<Item = &'a Build> + Clone, gap: 
     }
     let times = builds.filter_map(|build| build.created).filter(|time| *time > SENSIBLE);
     let (first, last) = (times.clone().min()?, times.max()?);
-    (last - first > gap).then_some(Skew::Created)
+    (last.saturating_sub(first) > gap).then_some(Skew::Created)
 }
 
 impl Skew {

@@ -104,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_knows_exactly_these_words() {
+        let words: Vec<&str> = onetag_config::Word::all().map(onetag_config::Word::as_str).collect();
+        assert_eq!(Token::texts().collect::<Vec<_>>(), words);
+        for word in onetag_config::Word::all() {
+            let hinted = Token::find(word.as_str()).unwrap().hint().is_some();
+            assert_eq!(word.is_single(), hinted, "{}", word.as_str());
+        }
+    }
+
+    #[test]
     fn every_hint_lies_in_its_own_set() {
         for token in TOKENS {
             if let Some((architecture, variant)) = token.hint() {

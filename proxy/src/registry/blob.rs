@@ -61,11 +61,17 @@ async fn fetch(
     digest: &Digest,
 ) -> Result<Response<UpstreamBody>, RegistryError> {
     let upstream = resolver.upstream();
-    if let Some(source) = resolver.source(repository, digest).await? {
-        let found = upstream.blob(&source, digest, method.clone(), range.clone()).await?;
+    let source = resolver.source(repository, digest).await;
+    if let Ok(Some(source)) = &source {
+        let found = upstream.blob(source, digest, method.clone(), range.clone()).await?;
         if found.status() != StatusCode::NOT_FOUND {
             return Ok(found);
         }
     }
-    Ok(upstream.blob(repository, digest, method.clone(), range).await?)
+    let found = upstream.blob(repository, digest, method.clone(), range).await?;
+    match source {
+        // It may be elsewhere, where nobody can say just now: that is not to say that there is none.
+        Err(error) if found.status() == StatusCode::NOT_FOUND => Err(error.into()),
+        _ => Ok(found),
+    }
 }

@@ -27,7 +27,7 @@ pub(super) async fn list(
 ) -> Result<Response<Body>, RegistryError> {
     if !resolver.is_merged(repository, digest).await {
         let path = format!("referrers/{digest}");
-        let source = resolver.source(repository, digest).await?;
+        let source = resolver.source(repository, digest).await.ok().flatten();
         let home = source.as_ref().unwrap_or(repository);
         return pass(resolver.upstream(), uri, (repository, home), &path, INDEX).await;
     }

@@ -46,8 +46,9 @@ impl Resolver {
             self.manifests.put(repository, &content);
             return Ok(Some(content));
         }
-        if let Some(source) = self.source(repository, digest).await?
-            && let Some((content, _)) = self.document(&source, &Reference::Digest(digest.clone())).await?
+        let source = self.source(repository, digest).await;
+        if let Ok(Some(source)) = &source
+            && let Some((content, _)) = self.document(source, &Reference::Digest(digest.clone())).await?
         {
             self.manifests.put(repository, &content);
             return Ok(Some(content));
@@ -56,7 +57,7 @@ impl Resolver {
             (Some((content, _)), _) => Ok(Some(content)),
             // It may be a merged one that cannot be read just now: that is not to say that there is none.
             (None, Err(error)) => Err(ResolveError::Store(Arc::new(error))),
-            (None, Ok(_)) => Ok(None),
+            (None, Ok(_)) => source.map(|_| None),
         }
     }
 

@@ -101,17 +101,17 @@ impl Resolver {
         }
         let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.place)).collect();
         let gather = Gather::new(self, repository);
-        let home = self.home(repository, tag).await?;
+        let home = self.home(repository, tag).await;
         let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &rule.policy).await?;
         let lone = found.first().filter(|first| first.is_base && (base_alone || found.len() == 1));
-        let (members, selection) = match lone.filter(|_| !thorough && rule.policy.platforms.is_empty()) {
-            Some(base) => (vec![base.as_it_is()], Selection::pass()),
-            None => {
-                let deeply = found.len() > 1 && (thorough || rule.policy.skew == SkewRule::Hold);
-                let members = gather.members(&found, deeply).await?;
-                let selection = select(&members, &rule.policy);
-                (members, selection)
-            }
+        let as_it_is = lone.filter(|_| !thorough && rule.policy.platforms.is_empty());
+        let (members, selection) = if let Some(base) = as_it_is {
+            (vec![base.as_it_is()], Selection::pass())
+        } else {
+            let deeply = found.len() > 1 && (thorough || rule.policy.skew == SkewRule::Hold);
+            let members = gather.members(&found, deeply).await?;
+            let selection = select(&members, &rule.policy);
+            (members, selection)
         };
         let reached = gather.closure(&found, &selection).await?;
         let mut case =
@@ -125,13 +125,12 @@ impl Resolver {
 
     /// The repository in which a tag is: that of the image which a signature's tag names (rule G2), else
     /// the one that was asked for.
-    async fn home(&self, repository: &Repository, tag: &Tag) -> Result<Repository, ResolveError> {
-        let subject = is_referrer(tag).then(|| subject_of(tag)).flatten();
-        let source = match subject {
-            Some(digest) => self.source(repository, &digest).await?,
+    async fn home(&self, repository: &Repository, tag: &Tag) -> Repository {
+        let source = match is_referrer(tag).then(|| subject_of(tag)).flatten() {
+            Some(digest) => self.source(repository, &digest).await.ok().flatten(),
             None => None,
         };
-        Ok(source.unwrap_or_else(|| repository.clone()))
+        source.unwrap_or_else(|| repository.clone())
     }
 
     async fn keep(&self, repository: &Repository, case: &Case<'_>) -> Option<Arc<Tagged>> {
