@@ -219,3 +219,31 @@ async fn vector_06_neither_latency_nor_the_order_of_suffixes_changes_the_digest(
         site.registry.heal();
     }
 }
+
+#[tokio::test]
+async fn vector_27_a_docker_list_of_one_image_is_flattened() {
+    let site = Site::start(&[]).await;
+    let Legacy { amd64, arm64 } = Legacy::docker();
+    site.registry.push(REPOSITORY, "latest", &amd64);
+    site.registry.push_index(REPOSITORY, "latest-arm", &Index::docker_list().image_as(&arm64, None).build());
+    let expected = index(DOCKER_LIST, &[entry(&amd64, "linux/amd64"), entry(&arm64, "linux/arm64/v8")]);
+    served_as(&site.manifest("latest").await, DOCKER_LIST, expected);
+}
+
+#[tokio::test]
+async fn vector_41_an_index_over_the_limit_is_refused_counted_and_the_base_served() {
+    let site = Site::start(&[]).await;
+    let Legacy { amd64, arm64 } = Legacy::oci();
+    let mut many = Index::oci();
+    for variant in 10..266 {
+        let platform = serde_json::json!({ "os": "linux", "architecture": "arm64", "variant": format!("v{variant}") });
+        many = many.image_as(&arm64, Some(platform));
+    }
+    site.registry.push(REPOSITORY, "latest", &amd64);
+    site.registry.push_index(REPOSITORY, "latest-arm64", &many.build());
+    served_as(&site.manifest("latest").await, &amd64.media_type, &amd64.manifest);
+    let metrics = format!("{}/metrics", site.onetag.admin_url());
+    let metrics = testkit::client::get(&metrics, &[]).await.expect("metrics");
+    assert!(metrics.text().contains("onetag_merges_refused_total 1"), "{}", metrics.text());
+    assert!(site.onetag.stderr_text().contains("257 entries would be over the limit"));
+}
