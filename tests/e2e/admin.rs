@@ -33,16 +33,16 @@ async fn health_and_readiness_are_the_admin_listeners_alone() {
     for (path, status, text) in [
         ("/healthz", 200, "ok\n"),
         ("/readyz", 200, "ready\n"),
-        ("/", 404, "there are /healthz, /readyz and /metrics\n"),
-        ("/metrics/", 404, "there are /healthz, /readyz and /metrics\n"),
-        ("/v2/", 404, "there are /healthz, /readyz and /metrics\n"),
+        ("/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
+        ("/metrics/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
+        ("/v2/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
     ] {
         let response = admin(&site, path).await;
         assert_eq!((response.status, &*response.text()), (status, text), "{path}");
     }
     let url = format!("{}/metrics", site.onetag.admin_url());
     assert_eq!(client::request("POST", &url, &[], "").await.expect("an answer").status, 405);
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/explain"] {
         assert_eq!(refusal(&site.get(path, &[]).await).0, 404, "{path}");
     }
 }
