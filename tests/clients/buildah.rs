@@ -2,14 +2,21 @@
 
 use std::process::Command;
 
-use crate::support::{ARCHITECTURES, Form, HOST, Scratch, Site, available, client, run};
+use crate::support::{
+    ARCHITECTURES, Arrival, Form, HOST, Puller, Scratch, Site, available, client, platform_args, run, try_run,
+};
 
 /// buildah with its own storage.
-struct Buildah {
+pub(crate) struct Buildah {
     scratch: Scratch,
 }
 
 impl Buildah {
+    /// With an empty storage, where it is installed.
+    pub(crate) fn installed() -> Option<Self> {
+        available(&["buildah"]).then(|| Self { scratch: Scratch::new() })
+    }
+
     fn run(&self, args: &[&str]) -> String {
         run(&mut self.command(), args)
     }
@@ -56,6 +63,30 @@ impl Buildah {
     fn assert_holds(&self, image: &str, architecture: &str) {
         assert_eq!(self.inspect(image, ".OCIv1.Architecture"), architecture);
         assert_eq!(self.read(image, "/arch"), architecture);
+    }
+}
+
+impl Puller for Buildah {
+    fn name(&self) -> &'static str {
+        "buildah"
+    }
+
+    fn no_match(&self) -> &'static str {
+        "no image found in"
+    }
+
+    fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        let choice = platform_args(["--os", "--arch", "--variant"], platform);
+        let pull = ["pull", "--tls-verify=false", "--policy", "always"];
+        try_run(&mut self.command(), &[&pull[..], &choice[..], &[reference]].concat())?;
+        let platform =
+            ["OS", "Architecture"].map(|field| self.inspect(reference, &format!(".OCIv1.{field}")));
+        Ok(Arrival {
+            // An image is named by its config here.
+            config: format!("sha256:{}", self.inspect(reference, ".FromImageID")),
+            platform: platform.join("/"),
+            file: self.read(reference, "/arch"),
+        })
     }
 }
 

@@ -3,21 +3,28 @@
 use std::process::Command;
 
 use serde_json::Value;
+use testkit::image::sha256;
 
 use crate::support::{
-    ARCHITECTURES, Daemon, ELSEWHERE, Form, HOST, Scratch, Site, available, client, reference_in, run,
+    ARCHITECTURES, Arrival, Daemon, ELSEWHERE, Form, HOST, Puller, Scratch, Site, available, client,
+    platform_in, reference_in, run, try_run,
 };
 
 /// The Kubernetes plugin would look for networks and runtimes of the machine.
 const CONFIG: &str = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
 
 /// A containerd with its own directories.
-struct Containerd {
+pub(crate) struct Containerd {
     _daemon: Daemon,
     scratch: Scratch,
 }
 
 impl Containerd {
+    /// Starts it, where it is installed.
+    pub(crate) fn installed() -> Option<Self> {
+        available(&["containerd", "ctr", "setpriv"]).then(Self::start)
+    }
+
     fn start() -> Self {
         let scratch = Scratch::new();
         let mut args = vec!["--config".to_owned(), scratch.write("config.toml", CONFIG)];
@@ -73,15 +80,47 @@ impl Containerd {
         config["architecture"].as_str().expect("a config names its architecture").to_owned()
     }
 
-    /// The content of `/arch` in the unpacked image.
-    fn arch_file(&self, architecture: &str, reference: &str) -> String {
+    /// Fetches all that `reference` leads to, and unpacks none of it.
+    pub(crate) fn fetch_all(&self, reference: &str) {
+        self.run(&["content", "fetch", "--plain-http", "--all-platforms", reference]);
+    }
+
+    /// The digests of all content that was fetched.
+    pub(crate) fn digests(&self) -> Vec<String> {
+        self.run(&["content", "list", "--quiet"]).lines().map(str::to_owned).collect()
+    }
+
+    /// The content of `/arch` in the unpacked image, and the chain of layers that it was unpacked from.
+    fn unpacked(&self, platform: &str, reference: &str) -> (String, String) {
         let mount = self.scratch.arg("mount");
         std::fs::create_dir_all(&mount).expect("the mount point is created");
-        let platform = format!("linux/{architecture}");
-        self.run(&["images", "mount", "--platform", &platform, reference, &mount]);
+        self.run(&["images", "mount", "--platform", platform, reference, &mount]);
         let content = std::fs::read_to_string(self.scratch.path("mount/arch"));
+        let snapshot = self.run(&["snapshots", "info", &mount]);
         self.run(&["images", "unmount", "--rm", &mount]);
-        content.expect("the image has the file")
+        let snapshot: Value = serde_json::from_str(&snapshot).expect("the snapshot is told in JSON");
+        let chain = snapshot["Parent"].as_str().expect("it lies on the layers").to_owned();
+        (content.expect("the image has the file"), chain)
+    }
+
+    fn arch_file(&self, architecture: &str, reference: &str) -> String {
+        self.unpacked(&format!("linux/{architecture}"), reference).0
+    }
+
+    /// What a container for `platform` would start from: several of the fetched images may match.
+    pub(crate) fn arrival(&self, platform: &str, reference: &str) -> Arrival {
+        let (file, chain) = self.unpacked(platform, reference);
+        let (config, content) = self.config_of(&chain);
+        Arrival { config, platform: platform_in(&content), file }
+    }
+
+    /// The fetched config with this chain of layers, and its digest.
+    fn config_of(&self, chain: &str) -> (String, Value) {
+        let found = self.digests().into_iter().find_map(|digest| {
+            let config: Value = serde_json::from_str(&self.run(&["content", "get", &digest])).ok()?;
+            (chain_id(&config)? == chain).then_some((digest, config))
+        });
+        found.expect("what was unpacked has a config")
     }
 
     #[track_caller]
@@ -90,6 +129,29 @@ impl Containerd {
         assert_eq!(self.architecture(&site.child(architecture)), architecture);
         assert_eq!(self.arch_file(architecture, reference), architecture);
     }
+}
+
+impl Puller for Containerd {
+    fn name(&self) -> &'static str {
+        "containerd"
+    }
+
+    fn no_match(&self) -> &'static str {
+        "no match for platform in manifest"
+    }
+
+    fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        let pull = ["images", "pull", "--plain-http", "--platform", platform, reference];
+        try_run(&mut command(&self.scratch), &pull)?;
+        Ok(self.arrival(platform, reference))
+    }
+}
+
+/// The name that containerd gives to the layers of a config, if it is one.
+fn chain_id(config: &Value) -> Option<String> {
+    let layers = config["rootfs"]["diff_ids"].as_array()?.iter();
+    let layers = layers.map(|layer| layer.as_str().unwrap_or_default().to_owned());
+    layers.reduce(|chain, layer| sha256(format!("{chain} {layer}").as_bytes()))
 }
 
 fn command(scratch: &Scratch) -> Command {
@@ -101,10 +163,8 @@ fn command(scratch: &Scratch) -> Command {
 }
 
 fn set_up(form: Form) -> Option<(Site, Containerd)> {
-    if !available(&["containerd", "ctr", "setpriv"]) {
-        return None;
-    }
-    Some((Site::start(form)?, Containerd::start()))
+    let containerd = Containerd::installed()?;
+    Some((Site::start(form)?, containerd))
 }
 
 #[test]

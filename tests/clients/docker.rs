@@ -6,16 +6,22 @@ use std::process::Command;
 use testkit::image::hello;
 
 use crate::support::{
-    ARCHITECTURES, Daemon, Form, HOST, Scratch, Site, available, client, has_buildkit, reference_in, run,
+    ARCHITECTURES, Arrival, Daemon, Form, HOST, Puller, Scratch, Site, available, client, has_buildkit,
+    reference_in, run, try_run,
 };
 
 /// A Docker daemon with its own directories and its own containerd, and its client.
-struct Docker {
+pub(crate) struct Docker {
     _daemon: Daemon,
     scratch: Scratch,
 }
 
 impl Docker {
+    /// Starts it, where it is installed.
+    pub(crate) fn installed() -> Option<Self> {
+        docker_is_available().then(Self::start)
+    }
+
     fn start() -> Self {
         Self::start_with(&[])
     }
@@ -74,6 +80,30 @@ impl Docker {
     fn assert_holds(&self, reference: &str, architecture: &str) {
         assert_eq!(self.inspect(reference, ".Architecture"), architecture);
         assert_eq!(self.read(reference, "/arch"), architecture);
+    }
+}
+
+impl Puller for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn no_match(&self) -> &'static str {
+        "no matching manifest for"
+    }
+
+    fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        try_run(&mut command(&self.scratch), &["pull", "--platform", platform, reference])?;
+        Ok(Arrival {
+            // An image is named by its config here.
+            config: self.inspect(reference, ".Id"),
+            platform: format!(
+                "{}/{}",
+                self.inspect(reference, ".Os"),
+                self.inspect(reference, ".Architecture")
+            ),
+            file: self.read(reference, "/arch"),
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 mod buildah;
 mod containerd;
 mod docker;
+mod platforms;
 mod podman;
 mod skopeo;
 mod support;

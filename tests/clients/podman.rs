@@ -3,15 +3,24 @@
 use std::process::Command;
 
 use crate::support::{
-    ARCHITECTURES, ELSEWHERE, Form, HOST, Scratch, Site, available, client, reference_in, run,
+    ARCHITECTURES, Arrival, ELSEWHERE, Form, HOST, Puller, Scratch, Site, available, client, platform_args,
+    reference_in, run, try_run,
 };
 
 /// podman with its own storage.
-struct Podman {
+pub(crate) struct Podman {
     scratch: Scratch,
 }
 
 impl Podman {
+    /// With an empty storage, where it is installed.
+    pub(crate) fn installed() -> Option<Self> {
+        let podman = available(&["podman"]).then(|| Self { scratch: Scratch::new() })?;
+        // Not the machine's own aliases and mirrors.
+        podman.scratch.write("registries.conf", "");
+        Some(podman)
+    }
+
     fn run(&self, args: &[&str]) -> String {
         run(&mut self.command(), args)
     }
@@ -66,15 +75,34 @@ impl Podman {
     }
 }
 
-fn set_up(form: Form) -> Option<(Site, Podman)> {
-    if !available(&["podman"]) {
-        return None;
+impl Puller for Podman {
+    fn name(&self) -> &'static str {
+        "podman"
     }
-    let site = Site::start(form)?;
-    let podman = Podman { scratch: Scratch::new() };
-    // Not the machine's own aliases and mirrors.
-    podman.scratch.write("registries.conf", "");
-    Some((site, podman))
+
+    fn no_match(&self) -> &'static str {
+        "no image found in"
+    }
+
+    fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        let choice = platform_args(["--os", "--arch", "--variant"], platform);
+        try_run(&mut self.command(), &[&["pull", "--tls-verify=false"], &choice[..], &[reference]].concat())?;
+        Ok(Arrival {
+            // An image is named by its config here.
+            config: format!("sha256:{}", self.inspect(reference, ".Id")),
+            platform: format!(
+                "{}/{}",
+                self.inspect(reference, ".Os"),
+                self.inspect(reference, ".Architecture")
+            ),
+            file: self.arch_file(reference),
+        })
+    }
+}
+
+fn set_up(form: Form) -> Option<(Site, Podman)> {
+    let podman = Podman::installed()?;
+    Some((Site::start(form)?, podman))
 }
 
 #[test]

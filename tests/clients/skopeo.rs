@@ -3,7 +3,10 @@
 use serde_json::Value;
 use testkit::image::sha256;
 
-use crate::support::{ARCHITECTURES, Form, Scratch, Site, available, client, run};
+use crate::support::{
+    ARCHITECTURES, Arrival, Form, Puller, Scratch, Site, available, client, platform_args, platform_in, run,
+    try_run,
+};
 
 fn skopeo(args: &[&str]) -> String {
     run(&mut client("skopeo"), args)
@@ -25,6 +28,38 @@ fn copy_all(source: &str, target: &str) {
     skopeo(&["copy", "--all", "--preserve-digests", "--src-tls-verify=false", source, target]);
 }
 
+/// skopeo keeps nothing: a pull is a copy to a folder of its own.
+pub(crate) struct Skopeo;
+
+impl Skopeo {
+    /// Where it is installed.
+    pub(crate) fn installed() -> Option<Self> {
+        available(&["skopeo"]).then_some(Self)
+    }
+}
+
+impl Puller for Skopeo {
+    fn name(&self) -> &'static str {
+        "skopeo"
+    }
+
+    fn no_match(&self) -> &'static str {
+        "no image found in"
+    }
+
+    fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        let scratch = Scratch::new();
+        let choice = platform_args(["--override-os", "--override-arch", "--override-variant"], platform);
+        let (source, target) = (format!("docker://{reference}"), format!("dir:{}", scratch.arg("copy")));
+        let copy = ["copy", "--src-tls-verify=false", &source, &target];
+        try_run(&mut client("skopeo"), &[&choice[..], &copy].concat())?;
+        let copied = Copied { scratch: &scratch, folder: "copy".to_owned() };
+        let config = copied.config();
+        let platform = platform_in(&serde_json::from_slice(&config).expect("the config is JSON"));
+        Ok(Arrival { config: sha256(&config), platform, file: copied.arch_file() })
+    }
+}
+
 /// An image copied to a `dir:`: a file per blob, named by the hex of its digest, and `manifest.json`.
 struct Copied<'a> {
     scratch: &'a Scratch,
@@ -37,9 +72,17 @@ impl Copied<'_> {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    fn manifest(&self) -> Value {
+        serde_json::from_slice(&self.bytes("manifest.json")).expect("the manifest is JSON")
+    }
+
+    fn config(&self) -> Vec<u8> {
+        self.bytes(hex(self.manifest()["config"]["digest"].as_str().expect("a manifest has a config")))
+    }
+
     /// The content of `/arch` once all layers are unpacked.
     fn arch_file(&self) -> String {
-        let manifest: Value = serde_json::from_slice(&self.bytes("manifest.json")).expect("JSON");
+        let manifest = self.manifest();
         let out = self.scratch.arg(&format!("{}-root", self.folder));
         std::fs::create_dir(&out).expect("an empty folder");
         for layer in manifest["layers"].as_array().expect("a manifest lists layers") {

@@ -66,9 +66,20 @@ pub(super) fn loopback_only(command: &mut Command) {
 /// # Panics
 /// With all that it printed, if it fails.
 pub(crate) fn run<A: AsRef<OsStr>>(command: &mut Command, args: &[A]) -> String {
+    try_run(command, args).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// Runs a command to its end: what it printed on stdout, without white space around it.
+///
+/// # Errors
+/// All that it printed, if it fails.
+pub(crate) fn try_run<A: AsRef<OsStr>>(command: &mut Command, args: &[A]) -> Result<String, String> {
     let output = command.args(args).output().expect("the program starts");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
-    stdout.trim().to_owned()
+    if output.status.success() {
+        Ok(stdout.trim().to_owned())
+    } else {
+        Err(format!("{command:?}: {}\n{stdout}\n{stderr}", output.status))
+    }
 }

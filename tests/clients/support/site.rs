@@ -1,4 +1,4 @@
-//! The set-up of every test: a registry with one tag per architecture, and onetag in front of it.
+//! The set-up of every test: a registry with tags that belong together, and onetag in front of it.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
@@ -6,10 +6,11 @@ use std::thread;
 
 use bytes::Bytes;
 use serde_json::Value;
+use testkit::client::{self, Response};
 use testkit::image::media_type::{DOCKER_LIST, OCI_INDEX};
-use testkit::image::{Image, buildx, sha256};
+use testkit::image::{Image, Index, buildx, sha256};
 use testkit::process::{DockerRegistry, Onetag};
-use testkit::{client, wait_for};
+use testkit::wait_for;
 
 const REPOSITORY: &str = "team/app";
 
@@ -33,8 +34,15 @@ pub(crate) enum Form {
     Buildx,
 }
 
-/// A registry that holds `team/app:latest` for amd64 and `team/app:latest-arm` for arm64, with onetag
-/// in front.
+/// What the registry of a [`Site`] holds under a tag.
+pub(crate) enum Content {
+    /// One image.
+    Image(Image),
+    /// An index, with all that it lists.
+    Index(Index),
+}
+
+/// A registry that holds `team/app:latest` and what belongs to it, with onetag in front.
 pub(crate) struct Site {
     onetag: Onetag,
     index: Bytes,
@@ -42,7 +50,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts both, with images that no other test has; `None` if no registry is installed.
+    /// Starts both, with `latest` for amd64 and `latest-arm` for arm64, which no other test has; `None` if
+    /// no registry is installed.
     pub(crate) fn start(form: Form) -> Option<Self> {
         let seed = fresh_seed();
         Self::holding(form, ARCHITECTURES.map(|architecture| image(form, architecture, seed)))
@@ -50,18 +59,28 @@ impl Site {
 
     /// Like [`Site::start`], with the amd64 and the arm64 image given.
     pub(crate) fn holding(form: Form, [amd64, arm64]: [Image; 2]) -> Option<Self> {
-        let upstream = DockerRegistry::start()?;
-        push(&upstream, form, "latest", &amd64);
-        push(&upstream, form, "latest-arm", &arm64);
-        let binary = Path::new(env!("CARGO_BIN_EXE_onetag"));
-        let onetag = Onetag::start(binary, &["--upstream", upstream.url()]);
-        let index = fetch_index(&onetag);
-        let site = Self { onetag, index, _upstream: upstream };
+        let site = Self::of(&[("latest", content(form, amd64)), ("latest-arm", content(form, arm64))])?;
         // Even a client that takes one of them must have taken it from a merged index.
         for architecture in ARCHITECTURES {
             site.child(architecture);
         }
         Some(site)
+    }
+
+    /// Like [`Site::start`], with exactly these tags.
+    pub(crate) fn of(tags: &[(&str, Content)]) -> Option<Self> {
+        let upstream = DockerRegistry::start()?;
+        for (tag, content) in tags {
+            match content {
+                Content::Image(image) => upstream.push(REPOSITORY, tag, image),
+                Content::Index(index) => upstream.push_index(REPOSITORY, tag, index),
+            };
+        }
+        let binary = Path::new(env!("CARGO_BIN_EXE_onetag"));
+        let onetag = Onetag::start(binary, &["--upstream", upstream.url()]);
+        let accept = [("accept", OCI_INDEX), ("accept", DOCKER_LIST)];
+        let index = fetch(&onetag, "manifests/latest", &accept).body;
+        Some(Self { onetag, index, _upstream: upstream })
     }
 
     /// The tag as a client names it, through onetag.
@@ -94,10 +113,23 @@ impl Site {
     /// # Panics
     /// If there is none.
     pub(crate) fn child(&self, architecture: &str) -> String {
-        let index: Value = serde_json::from_slice(&self.index).expect("the index is JSON");
-        let entries = index["manifests"].as_array().expect("an index lists manifests");
+        let entries = self.entries();
         let entry = entries.iter().find(|entry| entry["platform"]["architecture"] == architecture);
         entry.and_then(|entry| entry["digest"].as_str()).expect("an entry for it").to_owned()
+    }
+
+    /// The entries of the merged index, in its order.
+    pub(crate) fn entries(&self) -> Vec<Value> {
+        let mut index: Value = serde_json::from_slice(&self.index).expect("the index is JSON");
+        serde_json::from_value(index["manifests"].take()).expect("an index lists manifests")
+    }
+
+    /// What onetag answers to a plain GET of `path` in the repository.
+    ///
+    /// # Panics
+    /// If the answer is not 200.
+    pub(crate) fn fetch(&self, path: &str) -> Response {
+        fetch(&self.onetag, path, &[])
     }
 }
 
@@ -115,19 +147,19 @@ impl Drop for Site {
     }
 }
 
-fn push(registry: &DockerRegistry, form: Form, tag: &str, image: &Image) {
+fn content(form: Form, image: Image) -> Content {
     match form {
-        Form::Docker | Form::Oci => registry.push(REPOSITORY, tag, image),
-        Form::Buildx => registry.push_index(REPOSITORY, tag, &buildx(image)),
-    };
+        Form::Docker | Form::Oci => Content::Image(image),
+        Form::Buildx => Content::Index(buildx(&image)),
+    }
 }
 
-fn fetch_index(onetag: &Onetag) -> Bytes {
-    let url = format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url());
-    let accept = [("accept", OCI_INDEX), ("accept", DOCKER_LIST)];
-    let answer = wait_for(async move { client::get(&url, &accept).await }).expect("onetag answers");
+fn fetch(onetag: &Onetag, path: &str, headers: &[(&'static str, &'static str)]) -> Response {
+    let url = format!("{}/v2/{REPOSITORY}/{path}", onetag.url());
+    let headers = headers.to_vec();
+    let answer = wait_for(async move { client::get(&url, &headers).await }).expect("onetag answers");
     assert_eq!(answer.status, 200, "{}\n{}", answer.text(), onetag.stderr_text());
-    answer.body
+    answer
 }
 
 /// An image with its architecture in the file `/arch`.
@@ -139,6 +171,6 @@ fn image(form: Form, architecture: &str, seed: u64) -> Image {
 }
 
 /// A random seed, because docker and containerd keep content by digest.
-fn fresh_seed() -> u64 {
+pub(crate) fn fresh_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
