@@ -54,8 +54,9 @@ impl Answer {
 }
 
 /// The answer for these members, which stand in the order of their precedence: the base (if there is one)
-/// first. A base that cannot be merged (an artifact, an index of no images) and, by the known reading, one
-/// that is an index of several platforms pass as they are.
+/// first. A base that cannot be merged (an artifact, an index of no images or with an entry whose stated
+/// platform is incomplete) and, by the known reading, one that is an index of several platforms pass as they
+/// are.
 pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
     let offers: Vec<Option<Offer>> = members.iter().map(|member| offer(contents, member)).collect();
     let base = members.first().filter(|member| member.word.is_none()).map(|_| offers[0].as_ref());
@@ -84,7 +85,7 @@ pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
 
 fn stands_for_itself(base: &Offer) -> bool {
     let Some(first) = base.entries.first() else { return true };
-    base.entries.iter().any(|entry| entry.platform != first.platform)
+    base.vague || base.entries.iter().any(|entry| entry.platform != first.platform)
 }
 
 /// Whether there is no room for `entry` beside `other`, which has precedence (P10, T5).

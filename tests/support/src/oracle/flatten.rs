@@ -15,6 +15,8 @@ const DEEPEST: usize = 4;
 pub(super) struct Offer {
     pub(super) entries: Vec<Entry>,
     pub(super) attestations: Vec<Attestation>,
+    /// Whether an entry states a platform that is none: it cannot be written and must not be dropped.
+    pub(super) vague: bool,
 }
 
 /// `None`: the member is left out as a whole.
@@ -60,6 +62,8 @@ fn list(
                 None | Some(Value::Null) => platform_of_manifest(contents, word, &descriptor),
                 Some(platform) => Platform::read(platform, word),
             };
+            offer.vague |=
+                platform.is_none() && descriptor.get("platform").is_some_and(|stated| !stated.is_null());
             if let Some(platform) = platform.filter(|platform| platform.is_in(word)) {
                 offer.entries.push(Entry { descriptor, platform });
             }
