@@ -12,6 +12,7 @@ mod cost;
 mod differential;
 mod errors;
 mod inspect;
+mod malformed;
 mod merge;
 mod oci_client;
 mod outage;

@@ -96,12 +96,11 @@ fn variant(architecture: &str, said: &str, word: Option<&str>) -> String {
     let written = match (architecture, clean) {
         ("amd64", "v2" | "v3" | "v4" | "v5" | "v6" | "v7" | "v9") => clean,
         ("amd64", _) => "",
-        ("arm64", "" | "8" | "v8" | "v8.0") => "v8",
+        ("arm64", "" | "8" | "v8" | "v8.0") | ("arm", "8") => "v8",
         ("arm", "") => token::arm_variant(word),
         ("arm", "5") => "v5",
         ("arm", "6") => "v6",
         ("arm", "7") => "v7",
-        ("arm", "8") => "v8",
         _ => clean,
     };
     written.to_owned()
