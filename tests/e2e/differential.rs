@@ -27,7 +27,9 @@ impl Case {
     fn new(seed: u64) -> Self {
         let tags = repository(&mut Dice::new(seed));
         let mut contents = Contents::default();
-        tags.iter().for_each(|(_, content)| contents.add(content));
+        for (_, content) in &tags {
+            contents.add(content);
+        }
         let members: Vec<_> = tags.iter().map(|(word, content)| Member { word: *word, content }).collect();
         Self { seed, expected: answer(&contents, &members), tags }
     }
@@ -65,7 +67,7 @@ impl Case {
                 Answer::Merged { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
             };
             format!(
-                "seed {}\nexpected {expected}\ngot {} {:?}\n{}\nof{}",
+                "seed {}\nexpected {expected}\ngot {} {:?}\n{}\nof\n{}",
                 self.seed,
                 got.status,
                 got.header("content-type"),

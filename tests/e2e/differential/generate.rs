@@ -1,7 +1,9 @@
 //! Repositories as no one would write them, each from a seed of its own.
 
 use serde_json::{Value, json};
-use testkit::image::{buildkit_cache_index, cosign_signature, helm_artifact, sbom_of, schema1_manifest};
+use testkit::image::{
+    IndexBuilder, buildkit_cache_index, cosign_signature, helm_artifact, sbom_of, schema1_manifest,
+};
 use testkit::oracle::Content;
 use testkit::{Image, Index};
 
@@ -164,12 +166,36 @@ fn index(dice: &mut Dice, word: Option<&str>) -> Index {
     if dice.once_in(6) {
         index = index.attestation_for(&Image::builder("linux/amd64").seed(99).build());
     }
+    if dice.once_in(5) {
+        index = extra(dice, index);
+    }
     let mut whole = with_twins(index.build(), &listed);
     let depth = if dice.once_in(4) { dice.below(5) } else { 0 };
     for _ in 0..depth {
         whole = Index::oci().nested(&whole).build();
     }
     whole
+}
+
+/// Lists something beside images.
+fn extra(dice: &mut Dice, index: IndexBuilder) -> IndexBuilder {
+    let chart = helm_artifact();
+    let unknown = Some(json!({ "os": "unknown", "architecture": "unknown" }));
+    match dice.below(5) {
+        0 => index.blob("application/x-blob", b"x"),
+        1 => index.image_as(&chart, unknown),
+        2 => index.image_as(&chart, None),
+        3 => index.image_as(&image(dice, None), unknown),
+        _ => {
+            let image = image(dice, None);
+            let mut other = described(&image, "vnd.docker.reference.type", "something-else");
+            if dice.once_in(2) {
+                other = described(&image, "some", "thing");
+                other["artifactType"] = json!("application/x");
+            }
+            index.image_as(&image, image.platform.clone()).descriptor(other)
+        }
+    }
 }
 
 /// The same image in another form, as a second compression of it has.
@@ -196,19 +222,21 @@ fn described(image: &Image, annotation: &str, value: &str) -> Value {
 
 /// Everything about a repository, for whoever has to find out what went wrong.
 pub(super) fn shown(tags: &[(Option<&str>, Content)]) -> String {
-    let mut text = String::new();
+    let mut text = Vec::new();
     for (word, content) in tags {
         let name = word.map_or("latest".to_owned(), |word| format!("latest-{word}"));
-        text +=
-            &format!("\n{name}: {}\n  {}", content.media_type(), String::from_utf8_lossy(content.bytes()));
+        text.push(format!(
+            "{name}: {}\n  {}",
+            content.media_type(),
+            String::from_utf8_lossy(content.bytes())
+        ));
         let images: Vec<&Image> = match content {
             Content::Image(image) => vec![image],
             Content::Index(index) => index.images.iter().collect(),
             Content::Raw(_) => Vec::new(),
         };
-        for image in images {
-            text += &format!("\n  {} {:?}", image.digest(), image.platform.as_ref().map(Value::to_string));
-        }
+        let platform = |image: &Image| image.platform.as_ref().map_or(String::new(), Value::to_string);
+        text.extend(images.into_iter().map(|image| format!("  {} {}", image.digest(), platform(image))));
     }
-    text
+    text.join("\n")
 }

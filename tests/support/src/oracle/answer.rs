@@ -1,8 +1,10 @@
 //! Which upstream bytes pass, or what is written (P10, I3 to I5, T1, T5, T6, D1 to D3, L1).
 
+use serde_json::{Map, Value};
+
 use super::content::{Content, Contents};
-use super::entry::{Attestation, Entry, digest};
-use super::flatten::{Offer, offer};
+use super::entry::{Attestation, Entry, digest, media_type};
+use super::flatten::{Offer, is_manifest, offer};
 use super::json;
 use crate::image::media_type as mt;
 
@@ -54,8 +56,8 @@ impl Answer {
 }
 
 /// The answer for these members, which stand in the order of their precedence: the base (if there is one)
-/// first. A base that cannot be merged (an artifact, an index of no images or with an entry whose stated
-/// platform is incomplete) and, by the known reading, one that is an index of several platforms pass as they
+/// first. A base that cannot be merged (an artifact, an index of no images or with one whose platform
+/// cannot be told) and, by the known reading, one that is an index of several platforms pass as they
 /// are.
 pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
     let offers: Vec<Option<Offer>> = members.iter().map(|member| offer(contents, member)).collect();
@@ -63,6 +65,8 @@ pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
     if base.is_some_and(|offer| offer.is_none_or(stands_for_itself)) {
         return passes(members, 0);
     }
+    let mut extras = base.flatten().map(|offer| offer.extras.clone()).unwrap_or_default();
+    extras.sort_by_key(|extra| (!is_manifest(media_type(extra)), digest(extra).to_owned()));
     let (mut kept, mut effective): (Vec<Entry>, Vec<usize>) = (Vec::new(), Vec::new());
     for (number, offer) in offers.iter().enumerate() {
         let before = kept.len();
@@ -78,7 +82,7 @@ pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
     match effective[..] {
         [] => Answer::Absent,
         [only] => passes(members, only),
-        _ => merged(kept, &offers)
+        _ => merged(kept, extras, &offers)
             .unwrap_or_else(|| if base.is_some() { passes(members, 0) } else { Answer::Absent }),
     }
 }
@@ -101,17 +105,17 @@ fn passes(members: &[Member<'_>], member: usize) -> Answer {
 }
 
 /// `None`: over the limits.
-fn merged(mut kept: Vec<Entry>, offers: &[Option<Offer>]) -> Option<Answer> {
+fn merged(mut kept: Vec<Entry>, extras: Vec<Map<String, Value>>, offers: &[Option<Offer>]) -> Option<Answer> {
     kept.sort_by(Entry::order);
     let attestations = attestations_of(&kept, offers);
-    let plain = kept.iter().all(|entry| {
-        let annotations = entry.descriptor.get("annotations").and_then(|list| list.as_object());
-        super::entry::media_type(&entry.descriptor).starts_with("application/vnd.docker.")
-            && annotations.is_none_or(serde_json::Map::is_empty)
+    let plain = kept.iter().map(|entry| &entry.descriptor).chain(&extras).all(|descriptor| {
+        let annotations = descriptor.get("annotations").and_then(Value::as_object);
+        media_type(descriptor).starts_with("application/vnd.docker.") && annotations.is_none_or(Map::is_empty)
     });
     let media_type = if plain && attestations.is_empty() { mt::DOCKER_LIST } else { mt::OCI_INDEX };
-    let bytes = json::index(media_type, &kept, &attestations).into_bytes();
-    let fits = kept.len() + attestations.len() <= MOST_ENTRIES && bytes.len() <= MOST_BYTES;
+    let bytes = json::index(media_type, &kept, &extras, &attestations).into_bytes();
+    let count = kept.len() + extras.len() + attestations.len();
+    let fits = count <= MOST_ENTRIES && bytes.len() <= MOST_BYTES;
     fits.then(|| Answer::Merged { media_type: media_type.to_owned(), bytes })
 }
 

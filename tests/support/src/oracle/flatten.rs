@@ -15,7 +15,9 @@ const DEEPEST: usize = 4;
 pub(super) struct Offer {
     pub(super) entries: Vec<Entry>,
     pub(super) attestations: Vec<Attestation>,
-    /// Whether an entry states a platform that is none: it cannot be written and must not be dropped.
+    /// Entries that no one runs and that speak about no other; only a base's are kept (I4).
+    pub(super) extras: Vec<Map<String, Value>>,
+    /// Whether the platform of an image cannot be told: it can neither be written nor dropped from a base.
     pub(super) vague: bool,
 }
 
@@ -57,13 +59,14 @@ fn list(
             }
         } else if is_index(media_type(&descriptor)) {
             list(contents, word, &contents.manifest(digest(&descriptor))?, depth + 1, offer)?;
-        } else if is_manifest(media_type(&descriptor)) {
+        } else if !is_manifest(media_type(&descriptor)) || is_no_image(&descriptor) {
+            offer.extras.push(descriptor);
+        } else {
             let platform = match descriptor.get("platform") {
                 None | Some(Value::Null) => platform_of_manifest(contents, word, &descriptor),
                 Some(platform) => Platform::read(platform, word),
             };
-            offer.vague |=
-                platform.is_none() && descriptor.get("platform").is_some_and(|stated| !stated.is_null());
+            offer.vague |= platform.is_none();
             if let Some(platform) = platform.filter(|platform| platform.is_in(word)) {
                 offer.entries.push(Entry { descriptor, platform });
             }
@@ -90,10 +93,17 @@ fn platform_of_manifest(
     Platform::read(&config, word)
 }
 
+/// Whether the descriptor itself says that it leads to no image.
+fn is_no_image(descriptor: &Map<String, Value>) -> bool {
+    let names = |field: &str| descriptor.get("platform").and_then(|platform| platform.get(field)?.as_str());
+    descriptor.get("artifactType").is_some_and(|kind| kind.as_str() != Some(""))
+        || (names("os"), names("architecture")) == (Some("unknown"), Some("unknown"))
+}
+
 fn is_index(media_type: &str) -> bool {
     [mt::OCI_INDEX, mt::DOCKER_LIST].contains(&media_type)
 }
 
-fn is_manifest(media_type: &str) -> bool {
+pub(super) fn is_manifest(media_type: &str) -> bool {
     [mt::OCI_MANIFEST, mt::DOCKER_MANIFEST].contains(&media_type)
 }

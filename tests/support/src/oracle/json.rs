@@ -7,12 +7,18 @@ use serde_json::{Map, Value};
 use super::entry::{Attestation, Entry};
 use super::platform::Platform;
 
-pub(super) fn index(media_type: &str, entries: &[Entry], attestations: &[Attestation]) -> String {
+pub(super) fn index(
+    media_type: &str,
+    entries: &[Entry],
+    extras: &[Map<String, Value>],
+    attestations: &[Attestation],
+) -> String {
+    let extras = extras.iter().map(|extra| descriptor(extra, &stated(extra)));
     let entries = entries.iter().map(|entry| descriptor(&entry.descriptor, &platform(&entry.platform)));
     let attestations = attestations.iter().map(|attestation| {
         descriptor(&attestation.descriptor, r#"{"architecture":"unknown","os":"unknown"}"#)
     });
-    let listed: Vec<String> = entries.chain(attestations).collect();
+    let listed: Vec<String> = entries.chain(extras).chain(attestations).collect();
     format!(r#"{{"schemaVersion":2,"mediaType":{},"manifests":[{}]}}"#, quoted(media_type), listed.join(","))
 }
 
@@ -21,21 +27,32 @@ fn descriptor(fields: &Map<String, Value>, platform: &str) -> String {
     for name in ["mediaType", "digest", "size", "urls", "annotations", "data"] {
         members.extend(field(name, fields.get(name)));
     }
-    members.push(format!(r#""platform":{platform}"#));
+    if platform != "{}" {
+        members.push(format!(r#""platform":{platform}"#));
+    }
     members.extend(field("artifactType", fields.get("artifactType")));
     format!("{{{}}}", members.join(","))
 }
 
 fn platform(platform: &Platform) -> String {
-    let features = Value::from(platform.features.clone());
-    let fields = [
-        field("architecture", Some(&platform.architecture.as_str().into())),
-        field("os", Some(&platform.os.as_str().into())),
-        field("os.version", Some(&platform.version.as_str().into())),
-        field("os.features", Some(&features)),
-        field("variant", Some(&platform.variant.as_str().into())),
-    ];
-    format!("{{{}}}", fields.into_iter().flatten().collect::<Vec<_>>().join(","))
+    written([
+        ("architecture", Some(&platform.architecture.as_str().into())),
+        ("os", Some(&platform.os.as_str().into())),
+        ("os.version", Some(&platform.version.as_str().into())),
+        ("os.features", Some(&platform.features.clone().into())),
+        ("variant", Some(&platform.variant.as_str().into())),
+    ])
+}
+
+/// The platform as the descriptor has it.
+fn stated(descriptor: &Map<String, Value>) -> String {
+    let fields = ["architecture", "os", "os.version", "os.features", "variant"];
+    written(fields.map(|name| (name, descriptor.get("platform").and_then(|platform| platform.get(name)))))
+}
+
+fn written(fields: [(&str, Option<&Value>); 5]) -> String {
+    let fields = fields.into_iter().filter_map(|(name, value)| field(name, value));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
 /// A field with its name; none when there is nothing in it.

@@ -8,7 +8,9 @@ use crate::image::{Image, Index, attestation_of, buildkit_cache_index, buildx, h
 
 fn ask(tags: &[(Option<&str>, Content)]) -> Answer {
     let mut contents = Contents::default();
-    tags.iter().for_each(|(_, content)| contents.add(content));
+    for (_, content) in tags {
+        contents.add(content);
+    }
     let members: Vec<Member<'_>> =
         tags.iter().map(|(word, content)| Member { word: *word, content }).collect();
     answer(&contents, &members)
@@ -129,6 +131,20 @@ fn a_base_of_several_platforms_or_of_none_passes() {
     let other_twin = Image::builder("linux/amd64/v1").seed(1).build();
     let twins = Index::oci().image(&Image::builder("linux/amd64").build()).image(&other_twin).build();
     assert_eq!(platforms(&[(None, twins.into()), member]), "linux/amd64 linux/arm/v7");
+}
+
+#[test]
+fn what_a_base_lists_beside_its_image_stays_and_an_image_of_no_known_platform_lets_the_base_pass() {
+    let (amd64, arm64) = (Image::builder("linux/amd64").build(), Image::builder("linux/arm64").build());
+    let member = (Some("arm"), arm64.clone().into());
+    let base = Index::oci().blob("application/x", b"x").image(&amd64).build();
+    let got = merged(&[(None, base.clone().into()), member.clone()]).1;
+    assert!(got.ends_with(r#","size":1}]}"#) && got.contains(&arm64.digest()), "{got}");
+    let without = merged(&[(None, image("linux/s390x")), (Some("amd64"), base.into())]).1;
+    assert!(!without.contains("application/x\""), "{without}");
+    let nameless = Image::builder("linux/amd64").os(None).seed(1).build();
+    let base = Index::oci().image(&amd64).image_as(&nameless, None).build();
+    assert_passes(&[(None, base.into()), member], 0);
 }
 
 #[test]
