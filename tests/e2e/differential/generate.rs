@@ -49,6 +49,9 @@ const SPELLINGS: [(&str, &str, &str); 32] = [
     ("linux", "-", "-"),
 ];
 
+/// The media type of what an index lists and is no manifest.
+pub(super) const BLOB: &str = "application/x-blob";
+
 const ZSTD: &str = "io.github.containers.compression.zstd";
 
 /// Numbers that look random and are the same for a seed every time (`SplitMix64`).
@@ -182,7 +185,7 @@ fn extra(dice: &mut Dice, index: IndexBuilder) -> IndexBuilder {
     let chart = helm_artifact();
     let unknown = Some(json!({ "os": "unknown", "architecture": "unknown" }));
     match dice.below(5) {
-        0 => index.blob("application/x-blob", b"x"),
+        0 => index.blob(BLOB, b"x"),
         1 => index.image_as(&chart, unknown),
         2 => index.image_as(&chart, None),
         3 => index.image_as(&image(dice, None), unknown),

@@ -82,7 +82,7 @@ pub fn answer(contents: &Contents, members: &[Member<'_>]) -> Answer {
     match effective[..] {
         [] => Answer::Absent,
         [only] => passes(members, only),
-        _ => merged(kept, extras, &offers)
+        _ => merged(kept, &extras, &offers)
             .unwrap_or_else(|| if base.is_some() { passes(members, 0) } else { Answer::Absent }),
     }
 }
@@ -105,15 +105,15 @@ fn passes(members: &[Member<'_>], member: usize) -> Answer {
 }
 
 /// `None`: over the limits.
-fn merged(mut kept: Vec<Entry>, extras: Vec<Map<String, Value>>, offers: &[Option<Offer>]) -> Option<Answer> {
+fn merged(mut kept: Vec<Entry>, extras: &[Map<String, Value>], offers: &[Option<Offer>]) -> Option<Answer> {
     kept.sort_by(Entry::order);
     let attestations = attestations_of(&kept, offers);
-    let plain = kept.iter().map(|entry| &entry.descriptor).chain(&extras).all(|descriptor| {
+    let plain = kept.iter().map(|entry| &entry.descriptor).chain(extras).all(|descriptor| {
         let annotations = descriptor.get("annotations").and_then(Value::as_object);
         media_type(descriptor).starts_with("application/vnd.docker.") && annotations.is_none_or(Map::is_empty)
     });
     let media_type = if plain && attestations.is_empty() { mt::DOCKER_LIST } else { mt::OCI_INDEX };
-    let bytes = json::index(media_type, &kept, &extras, &attestations).into_bytes();
+    let bytes = json::index(media_type, &kept, extras, &attestations).into_bytes();
     let count = kept.len() + extras.len() + attestations.len();
     let fits = count <= MOST_ENTRIES && bytes.len() <= MOST_BYTES;
     fits.then(|| Answer::Merged { media_type: media_type.to_owned(), bytes })
