@@ -12,6 +12,7 @@ mod background;
 pub mod client;
 mod digest;
 pub mod image;
+pub mod oracle;
 pub mod process;
 pub mod registry;
 pub mod tls;
