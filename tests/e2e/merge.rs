@@ -236,7 +236,8 @@ async fn vector_41_an_index_over_the_limit_is_refused_counted_and_the_base_serve
     let Legacy { amd64, arm64 } = Legacy::oci();
     let mut many = Index::oci();
     for variant in 10..266 {
-        let platform = serde_json::json!({ "os": "linux", "architecture": "arm64", "variant": format!("v{variant}") });
+        let platform =
+            serde_json::json!({ "os": "linux", "architecture": "arm64", "variant": format!("v{variant}") });
         many = many.image_as(&arm64, Some(platform));
     }
     site.registry.push(REPOSITORY, "latest", &amd64);

@@ -221,6 +221,14 @@ async fn vector_44_signatures_and_referrers_of_a_child_come_from_its_own_reposit
     site.registry.push("arm64v8/nginx", "sbom", &sbom);
     let referrers = site.get(&path("referrers", &elsewhere.arm64.digest()), &[]).await;
     assert_eq!(referrers.json()["manifests"][0]["digest"], sbom.digest(), "{}", referrers.text());
+    served_as(
+        &site.get(&path("manifests", &sbom.digest()), &[ACCEPT]).await,
+        &sbom.media_type,
+        &sbom.manifest,
+    );
+    for blob in sbom.blobs() {
+        assert_eq!(site.get(&path("blobs", &testkit::sha256(blob)), &[]).await.body, blob);
+    }
 }
 
 #[test]

@@ -51,11 +51,57 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// How deeply arrays and objects may be nested (threat T18).
+const MAX_DEPTH: usize = 32;
+
 /// Reads a JSON object. serde would also take an array for a struct, field by field; no specification
-/// of ours has such a form.
+/// of ours has such a form. Fields that nobody reads are held to the same: serde skips them unseen.
 pub(crate) fn from_object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
-    match bytes.trim_ascii_start().first() {
-        Some(b'[') => Err(serde::de::Error::custom("an object was expected, not an array")),
-        _ => serde_json::from_slice(bytes),
+    let text = str::from_utf8(bytes).map_err(serde::de::Error::custom)?;
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(serde::de::Error::custom("an object was expected, not an array"));
+    }
+    if is_deep(bytes) {
+        return Err(serde::de::Error::custom(format_args!("it is nested more than {MAX_DEPTH} levels deep")));
+    }
+    serde_json::from_str(text)
+}
+
+/// Whether anything is nested too deeply; what is no JSON is left to the parser.
+fn is_deep(bytes: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_bounded_also_where_nobody_looks() {
+        let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        let read = |text: &str| {
+            from_object::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(text.as_bytes()).is_ok()
+        };
+        assert!(read(&nested(MAX_DEPTH - 1)));
+        assert!(!read(&nested(MAX_DEPTH)));
+        assert!(read(&format!(r#"{{"a":"\"{}","b":"\\"}}"#, "[".repeat(100))), "brackets in a string");
+        assert!(
+            from_object::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(b"{\"a\":\"\xff\"}")
+                .is_err()
+        );
     }
 }

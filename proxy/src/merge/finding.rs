@@ -21,6 +21,15 @@ pub enum Finding {
     BadConfig(String),
     /// The upstream lists the blob or manifest but does not have it.
     Missing(Digest),
+    /// What an index lists is of another type than it says (threat T16).
+    Mistyped {
+        /// What it lists.
+        digest: Digest,
+        /// The type that it says.
+        listed: MediaType,
+        /// The type that it has.
+        found: MediaType,
+    },
     /// Indexes nested deeper than the limit, or in a circle (rule I1).
     TooDeep,
     /// More requests or entries than one merge may take (threats T18, T19).
@@ -85,6 +94,9 @@ impl fmt::Display for Finding {
             Self::NoImages => f.write_str("it is an index without images, such as a build cache"),
             Self::BadConfig(error) => write!(f, "its image config cannot be read: {error}"),
             Self::Missing(digest) => write!(f, "the upstream lists {digest} but does not have it"),
+            Self::Mistyped { digest, listed, found } => {
+                write!(f, "it lists {digest} as {listed}, which is {found}")
+            }
             Self::TooDeep => f.write_str("its indexes are nested too deeply or in a circle"),
             Self::TooMuch => f.write_str("it would take too many requests or entries to merge"),
             Self::NoPlatform(digest) => {

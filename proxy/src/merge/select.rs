@@ -92,11 +92,11 @@ impl Selection {
         Self { outcome: Outcome::Pass(0), verdicts: vec![Verdict::default()], skew: None }
     }
 
-    /// Whether something that the upstream itself lists was not there, so that the outcome may be less
-    /// than the truth.
+    /// Whether something that the upstream itself lists was not there, or not what it is listed as, so that
+    /// the outcome may be less than the truth.
     pub fn is_incomplete(&self) -> bool {
         let mut findings = self.verdicts.iter().flat_map(|verdict| &verdict.findings);
-        findings.any(|finding| matches!(finding, Finding::Missing(_)))
+        findings.any(|finding| matches!(finding, Finding::Missing(_) | Finding::Mistyped { .. }))
     }
 
     /// Whether there would have been a merged index, had it not broken a limit (rule L1).

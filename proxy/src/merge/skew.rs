@@ -8,9 +8,9 @@ use onetag_oci::{ImageConfig, ImageManifest, Index};
 const REVISION: &str = "org.opencontainers.image.revision";
 const VERSION: &str = "org.opencontainers.image.version";
 
-/// Before this (ten years after the epoch) a time of creation is a constant of a reproducible build, and says
-/// nothing.
-const SENSIBLE: Duration = Duration::from_hours(10 * 365 * 24);
+/// Before this (1981) a time of creation is a constant of a reproducible build, and says nothing; buildpacks
+/// write the first of January 1980.
+const SENSIBLE: Duration = Duration::from_hours(11 * 365 * 24);
 
 /// What a member says about the build that it comes from; empty where it says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Small documents that are only passed on.
 
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LINK};
 use http::{HeaderValue, Response, StatusCode, Uri};
 
@@ -7,7 +8,6 @@ use onetag_oci::Repository;
 
 use crate::upstream::Upstream;
 
-use super::body::Body;
 use super::error::{Code, RegistryError};
 
 /// The most bytes of such a document.
@@ -21,7 +21,7 @@ pub(super) async fn pass(
     (repository, home): (&Repository, &Repository),
     path: &str,
     media_type: &'static str,
-) -> Result<Response<Body>, RegistryError> {
+) -> Result<Response<Bytes>, RegistryError> {
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let path = format!("/v2/{home}/{path}{query}");
     let (mut parts, bytes) = upstream.small(home, &path, MAX_BYTES).await?.into_parts();
@@ -36,7 +36,7 @@ pub(super) async fn pass(
             parts.headers.insert(LINK, link);
         }
     }
-    Ok(Response::from_parts(parts, Body::full(bytes)))
+    Ok(Response::from_parts(parts, bytes))
 }
 
 /// A Link that stays with onetag: what stands before `/v2/<repository>/`, be it the upstream's host or a

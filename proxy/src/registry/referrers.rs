@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, Uri};
-use onetag_oci::{Digest, Repository};
+use onetag_oci::{Digest, Document, MediaType, Repository};
 
 use crate::resolve::Resolver;
 
@@ -29,7 +29,14 @@ pub(super) async fn list(
         let path = format!("referrers/{digest}");
         let source = resolver.source(repository, digest).await.ok().flatten();
         let home = source.as_ref().unwrap_or(repository);
-        return pass(resolver.upstream(), uri, (repository, home), &path, INDEX).await;
+        let list = pass(resolver.upstream(), uri, (repository, home), &path, INDEX).await?;
+        if let Some(source) = &source
+            && let Ok(Document::Index(index)) = Document::parse(list.body(), &MediaType::OciIndex)
+        {
+            let listed = index.manifests.into_iter().map(|entry| entry.digest).collect();
+            resolver.serve_also(repository, source, listed).await;
+        }
+        return Ok(list.map(Body::full));
     }
     let mut response = Response::new(Body::full(Bytes::from_static(NONE)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(INDEX));

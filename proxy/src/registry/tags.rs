@@ -15,5 +15,7 @@ pub(super) async fn list(
     uri: &Uri,
     repository: &Repository,
 ) -> Result<Response<Body>, RegistryError> {
-    pass(upstream, uri, (repository, repository), "tags/list", "application/json").await
+    pass(upstream, uri, (repository, repository), "tags/list", "application/json")
+        .await
+        .map(|response| response.map(Body::full))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use onetag_oci::{Descriptor, Digest, Document, Repository, blobs_of};
 
+use crate::cache::Content;
 use crate::merge::{Finding, Outcome, Selection};
 
 use super::error::ResolveError;
@@ -12,7 +13,7 @@ use super::gather::{Found, Gather};
 use super::reader::{MAX_DEPTH, Reader, Stop};
 
 /// The most digests of one closure.
-const MAX_DIGESTS: usize = 10_000;
+pub(super) const MAX_DIGESTS: usize = 10_000;
 
 impl Gather<'_> {
     /// Every digest that the answer leads to in another repository, with that repository; or that it is
@@ -56,21 +57,27 @@ impl Reader<'_> {
             if !leads_on || depth > MAX_DEPTH {
                 return Ok(reached);
             }
-            let (content, document) = match self.child(&entry.digest).await {
-                Err(Stop::Unfit(Finding::Missing(_))) => return Ok(Vec::new()),
-                child => child?,
-            };
-            match document {
-                Document::Index(index) => {
+            match self.child(entry).await {
+                Ok((_, Document::Index(index))) => {
                     let below = index.manifests.iter().map(|entry| self.reach(entry, depth + 1));
                     reached.extend(try_join_all(below).await?.concat());
                 }
-                // What cannot be read leads nowhere.
-                _ => reached.extend(blobs_of(&content.bytes).unwrap_or_default()),
+                Ok((content, document)) => reached.extend(leads_to(&content, &document)),
+                // What is missing or not what it is said to be leads nowhere.
+                Err(Stop::Unfit(finding)) if finding != Finding::TooMuch => {}
+                Err(stop) => return Err(stop),
             }
             Ok(reached)
         }
         .boxed()
+    }
+}
+
+/// The digests that a document names. What cannot be read names nothing.
+pub(super) fn leads_to(content: &Content, document: &Document) -> Vec<Digest> {
+    match document {
+        Document::Index(index) => index.manifests.iter().map(|entry| entry.digest.clone()).collect(),
+        _ => blobs_of(&content.bytes).unwrap_or_default(),
     }
 }
 

@@ -7,6 +7,7 @@ use onetag_oci::{Digest, Document, Reference, Repository};
 
 use crate::cache::Content;
 
+use super::closure::{MAX_DIGESTS, leads_to};
 use super::error::ResolveError;
 use super::resolver::{DigestResult, Resolver};
 
@@ -37,6 +38,13 @@ impl Resolver {
         source.map_err(|error| ResolveError::Store(Arc::new(error)))
     }
 
+    /// From now on serves digests of another repository through this one: what it lists as referring to a
+    /// member's image, and what that leads to (rules X1, G1).
+    pub async fn serve_also(&self, repository: &Repository, source: &Repository, digests: Vec<Digest>) {
+        let sources = digests.into_iter().take(MAX_DIGESTS).map(|digest| (digest, source.clone()));
+        self.merged.keep_sources(repository, sources.collect()).await;
+    }
+
     async fn fetch(&self, repository: &Repository, digest: &Digest) -> DigestResult {
         if let Some(content) = self.manifests.get(repository, digest) {
             return Ok(Some(content));
@@ -48,8 +56,10 @@ impl Resolver {
         }
         let source = self.source(repository, digest).await;
         if let Ok(Some(source)) = &source
-            && let Some((content, _)) = self.document(source, &Reference::Digest(digest.clone())).await?
+            && let Some((content, document)) =
+                self.document(source, &Reference::Digest(digest.clone())).await?
         {
+            self.serve_also(repository, source, leads_to(&content, &document)).await;
             self.manifests.put(repository, &content);
             return Ok(Some(content));
         }

@@ -264,7 +264,8 @@ fn members(tag: &Tag, case: &Case<'_>) -> Vec<ExplainedMember> {
     let judged = |place: usize| {
         let passed = case.selection.outcome == Outcome::Pass(place);
         let verdict = &case.selection.verdicts[place];
-        let state = match (passed, verdict.used.is_empty()) {
+        let withheld = matches!(case.selection.outcome, Outcome::Withheld(_));
+        let state = match (passed, withheld || verdict.used.is_empty()) {
             (true, _) => MemberState::Passed,
             (false, false) => MemberState::Used,
             (false, true) => MemberState::LeftOut,

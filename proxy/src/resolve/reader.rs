@@ -89,7 +89,7 @@ impl Reader<'_> {
             return Ok(Build::default());
         };
         let read = async {
-            let (_, document) = self.child(&first.digest).await?;
+            let (_, document) = self.child(first).await?;
             match document {
                 Document::Image(image) if is_image(&image) => {
                     Ok(Build::of_image(&*self.config(&image.config).await?, &image))
@@ -139,7 +139,7 @@ impl Reader<'_> {
             if depth == MAX_DEPTH {
                 return Err(Finding::TooDeep.into());
             }
-            return match self.child(&entry.digest).await?.1 {
+            return match self.child(entry).await?.1 {
                 Document::Index(index) => self.flatten(&index.manifests, depth + 1).await,
                 _ => Err(Finding::Missing(entry.digest.clone()).into()),
             };
@@ -153,7 +153,7 @@ impl Reader<'_> {
         if has_platform || !image {
             return Ok(vec![entry.clone()]);
         }
-        match self.child(&entry.digest).await?.1 {
+        match self.child(entry).await?.1 {
             Document::Image(image) if is_image(&image) => {
                 Ok(vec![self.describe(entry.clone(), &image).await?])
             }
@@ -170,8 +170,17 @@ impl Reader<'_> {
         Ok(Descriptor { platform: Some(config.platform.clone()), ..entry })
     }
 
-    /// The document of a digest that another one lists.
-    pub(super) async fn child(&self, digest: &Digest) -> Result<(Arc<Content>, Document), Stop> {
+    /// The document that another one lists; it must be of the type that is said.
+    pub(super) async fn child(&self, entry: &Descriptor) -> Result<(Arc<Content>, Document), Stop> {
+        let (content, document) = self.fetch(&entry.digest).await?;
+        if content.media_type != entry.media_type {
+            let (digest, listed) = (entry.digest.clone(), entry.media_type.clone());
+            return Err(Finding::Mistyped { digest, listed, found: content.media_type.clone() }.into());
+        }
+        Ok((content, document))
+    }
+
+    async fn fetch(&self, digest: &Digest) -> Result<(Arc<Content>, Document), Stop> {
         if let Some(content) = self.resolver.manifests.get(self.home, digest)
             && let Ok(document) = Document::parse(&content.bytes, &content.media_type)
         {
