@@ -33,7 +33,7 @@ pub use rule::{
 pub use server::Server;
 pub use upstream::Upstream;
 pub use value::{
-    Age, Limit, LogFilter, LogFormat, NegativeTtl, Scheme, Secret, Size, Span, Suffix, Timeout, UpstreamUrl,
+    Age, Limit, LogFilter, LogFormat, NegativeTtl, Scheme, Secret, Size, Span, Timeout, UpstreamUrl,
 };
 
 use serde::{Deserialize, Serialize};

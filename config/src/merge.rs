@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Skew;
-use crate::value::{Age, Suffix, suffix};
+use crate::rule;
+use crate::value::Age;
+use crate::{Skew, Word};
 
 pub(crate) const SUFFIXES: [&str; 9] =
     ["arm", "arm64", "arm64v8", "aarch64", "armv7", "arm32v7", "armhf", "amd64", "x86_64"];
@@ -12,8 +13,8 @@ pub(crate) const SUFFIXES: [&str; 9] =
 pub struct Merge {
     /// What may follow a tag and a hyphen: with `arm`, `latest-arm` is a member of `latest`. The order is
     /// the order of preference where two members hold one platform; an empty list merges nothing.
-    #[serde(deserialize_with = "suffix::deserialize")]
-    pub suffixes: Vec<Suffix>,
+    #[serde(deserialize_with = "rule::distinct")]
+    pub suffixes: Vec<Word>,
     /// How long what is known about a repository's suffixes is trusted.
     pub relearn: Age,
     /// Whether a tag that already is an index of several platforms is completed with those that only its
@@ -30,7 +31,7 @@ pub struct Merge {
 impl Default for Merge {
     fn default() -> Self {
         Self {
-            suffixes: SUFFIXES.map(Suffix::known).into(),
+            suffixes: Word::known(&SUFFIXES).collect(),
             relearn: Age::secs(60),
             complete_index: false,
             skew: Skew::Warn,

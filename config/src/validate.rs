@@ -1,5 +1,5 @@
-use crate::rule::exceeds_members;
-use crate::value::{MASK, Secret, suffix};
+use crate::rule::{exceeds_members, repeated};
+use crate::value::{MASK, Secret};
 use crate::{Config, ConfigError, Upstream};
 
 /// What no single setting shows, or what a flag may have set without a check.
@@ -66,8 +66,8 @@ const RULES: [Rule; 10] = [
     Rule {
         setting: "merge.suffixes",
         flag: "--suffixes",
-        advice: "a suffix is listed twice, or there are more than 32; shorten the list",
-        broken: |config| suffix::check(&config.merge.suffixes).is_err(),
+        advice: "a suffix is listed twice; keep the first one",
+        broken: |config| repeated(&config.merge.suffixes).is_some(),
     },
     Rule {
         setting: "merge.suffixes",

@@ -66,6 +66,8 @@ fn wrong_usage_is_named_with_what_to_write() {
         (&["serve", "--upstream", "ftp://a.example"], &["--upstream", "ftp"]),
         (&["serve", "--tag-ttl", "7"], &["--tag-ttl", "\"7s\""]),
         (&["serve", "--negative-ttl", "1h"], &["--negative-ttl", "10s"]),
+        (&["serve", "--suffixes", "arm,arm46"], &["--suffixes", "'arm46'", "\"arm64\""]),
+        (&["serve", "--suffixes=-arm"], &["--suffixes", "'-arm'", "write it without"]),
         (&["serve", "--listen", "5080"], &["--listen", "'5080'"]),
         (&["serve", "--max-connections", "0", "--upstream", NOBODY], &["--max-connections 0"]),
         (&["serve"], &["--upstream https://"]),
@@ -88,8 +90,20 @@ fn two_passwords_are_refused_without_repeating_one() {
 
 #[test]
 fn an_unknown_suffix_is_refused_with_those_that_are_known() {
-    let said = refused(&["--suffixes", "arm,banana"]);
-    assert!(said.contains("\"banana\"") && said.contains("arm64v8"), "{said}");
+    let known =
+        "'banana' for '--suffixes <LIST>': is not a word for an architecture; known are amd64, x86_64,";
+    let by_flag = failure(2, &["serve", "--upstream", NOBODY, "--suffixes", "arm,banana"]);
+    let by_environment = command(&["serve", "--upstream", NOBODY], &[("ONETAG_SUFFIXES", "arm,banana")]);
+    assert_eq!(by_environment.status.code(), Some(2));
+    for said in [by_flag, text(&by_environment.stderr)] {
+        assert!(said.contains(known), "{said}");
+    }
+}
+
+#[test]
+fn a_suffix_that_is_listed_twice_is_refused() {
+    let said = refused(&["--suffixes", "arm,arm64,arm"]);
+    assert!(said.contains("(--suffixes): a suffix is listed twice"), "{said}");
 }
 
 #[test]
@@ -125,7 +139,7 @@ fn a_broken_configuration_is_shown_by_line_and_column() {
         ),
         ("[upstrem]\nurl = \"http://a.example\"\n", "1:2", "\"upstream\""),
         ("[upstream]\nurl = \"http://a.example\n", "2:24", ""),
-        ("[merge]\nsuffixes = [\"arm\", \"a b\"]\n", "2:20", "merge.suffixes"),
+        ("[merge]\nsuffixes = [\"arm\", \"banana\"]\n", "2:20", "merge.suffixes[1]: \"banana\" is not"),
     ] {
         let (_directory, path) = configuration(content);
         for args in
@@ -152,7 +166,7 @@ fn a_configuration_that_is_not_there_is_named() {
 fn check_accepts_what_serve_accepts_and_refuses_what_serve_refuses() {
     let (_directory, good) = configuration("[upstream]\nurl = \"http://a.example\"\n");
     assert_eq!(output(&["check", &good]), format!("{good}: this configuration can be used\n"));
-    for (content, named) in [("", "--upstream"), ("[merge]\nsuffixes = [\"banana\"]", "upstream.url")] {
+    for (content, named) in [("", "--upstream"), ("[merge]\nsuffixes = [\"banana\"]", "arm64v8")] {
         let (_directory, bad) = configuration(content);
         let said = failure(2, &["check", &bad]);
         assert!(said.contains(named), "{said}");

@@ -32,11 +32,11 @@ pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// The names of the members, in order of precedence.
-    #[serde(deserialize_with = "list::distinct", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "list::filled_distinct", skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberPattern>,
     /// What `{arch}` stands for, in order of precedence. Empty where the file has none: then the words of
     /// the preset, or the suffixes of `[merge]`.
-    #[serde(deserialize_with = "list::distinct", skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "list::filled_distinct", skip_serializing_if = "Vec::is_empty")]
     pub arch: Vec<Word>,
     /// Which is believed where a member's config and the rule name different platforms.
     #[serde(skip_serializing_if = "is_default")]

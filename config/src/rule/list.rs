@@ -14,7 +14,7 @@ use super::word::Word;
 const MAX_RULES: usize = 256;
 
 /// What stands in a list once.
-pub(super) trait Distinct: Display {
+pub(crate) trait Distinct: Display {
     fn is_same(&self, other: &Self) -> bool;
 }
 
@@ -34,24 +34,38 @@ impl Distinct for MemberPattern {
 pub(super) fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    let list = Vec::deserialize(deserializer)?;
+    not_empty(Vec::deserialize(deserializer)?)
+}
+
+/// Reads a list that has each of its entries once.
+pub(crate) fn distinct<'de, D: Deserializer<'de>, T: Deserialize<'de> + Distinct>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let list: Vec<T> = Vec::deserialize(deserializer)?;
+    match repeated(&list) {
+        Some(entry) => Err(D::Error::custom(format_args!("\"{entry}\" is listed twice; keep the first one"))),
+        None => Ok(list),
+    }
+}
+
+/// Reads a list that has entries, and each of them once.
+pub(super) fn filled_distinct<'de, D: Deserializer<'de>, T: Deserialize<'de> + Distinct>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    not_empty(distinct(deserializer)?)
+}
+
+fn not_empty<T, E: Error>(list: Vec<T>) -> Result<Vec<T>, E> {
     if list.is_empty() {
-        return Err(D::Error::custom("the list is empty; leave the setting out to have its default"));
+        return Err(E::custom("the list is empty; leave the setting out to have its default"));
     }
     Ok(list)
 }
 
-/// Reads a list that has entries, and each of them once.
-pub(super) fn distinct<'de, D: Deserializer<'de>, T: Deserialize<'de> + Distinct>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    let list: Vec<T> = filled(deserializer)?;
-    match list.iter().enumerate().find(|(at, entry)| list[..*at].iter().any(|other| other.is_same(entry))) {
-        Some((_, entry)) => {
-            Err(D::Error::custom(format_args!("\"{entry}\" is listed twice; keep the first one")))
-        }
-        None => Ok(list),
-    }
+/// The first entry that stands in the list a second time.
+pub(crate) fn repeated<T: Distinct>(list: &[T]) -> Option<&T> {
+    let earlier = |at: usize, entry: &T| list[..at].iter().any(|other| other.is_same(entry));
+    list.iter().enumerate().find(|(at, entry)| earlier(*at, entry)).map(|(_, entry)| entry)
 }
 
 /// Reads every `[[rule]]`. Each is checked while it is read, so that the error has its place.

@@ -18,7 +18,7 @@ mod word;
 pub use self::glob::{GlobError, RepositoryGlob, TagGlob};
 pub(crate) use check::exceeds_members;
 pub use entry::Rule;
-pub(crate) use list::deserialize;
+pub(crate) use list::{deserialize, distinct, repeated};
 pub use member::MemberPattern;
 pub use pattern::{Part, PatternError};
 pub use platform::{PlatformError, RequiredPlatform};

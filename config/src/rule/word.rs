@@ -13,6 +13,9 @@ pub struct Word(&'static str);
 /// The text is no [`Word`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WordError {
+    /// The hyphen belongs to the tag.
+    #[error("starts with a hyphen; write it without")]
+    Hyphen,
     /// Almost one.
     #[error("is not a word for an architecture; did you mean \"{0}\"?")]
     Misspelt(&'static str),
@@ -57,8 +60,8 @@ impl Word {
         })
     }
 
-    /// The words of a preset, which a test holds to the list.
-    pub(super) fn known(words: &'static [&'static str]) -> impl Iterator<Item = Self> {
+    /// The words of a preset or a default, which a test holds to the list.
+    pub(crate) fn known(words: &'static [&'static str]) -> impl Iterator<Item = Self> {
         words.iter().map(|word| Self(word))
     }
 }
@@ -79,6 +82,7 @@ impl FromStr for Word {
     fn from_str(text: &str) -> Result<Self, WordError> {
         match WORDS.into_iter().find(|word| *word == text) {
             Some(word) => Ok(Self(word)),
+            None if text.starts_with('-') => Err(WordError::Hyphen),
             None => Err(nearest(text, &WORDS).map_or(WordError::Unknown, WordError::Misspelt)),
         }
     }

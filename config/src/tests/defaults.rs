@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{parse, valid};
-use crate::{Config, LogFormat, Skew, Suffix};
+use crate::{Config, LogFormat, Skew, Word};
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
@@ -36,7 +36,7 @@ fn the_defaults_are_the_documented_ones() {
 #[test]
 fn the_default_suffixes_keep_the_rules_of_a_list_that_is_read() {
     for suffix in Config::default().merge.suffixes {
-        assert_eq!(suffix.as_str().parse::<Suffix>().unwrap(), suffix);
+        assert_eq!(suffix.as_str().parse::<Word>().unwrap(), suffix);
     }
     assert!(valid().validate().is_ok());
 }

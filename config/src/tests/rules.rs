@@ -1,7 +1,7 @@
 //! What is only wrong in sum. Each case breaks one thing of a valid configuration.
 
 use super::{parse, valid};
-use crate::{Age, Config, Secret, Suffix};
+use crate::{Age, Config, Secret};
 
 #[track_caller]
 fn assert_invalid(break_it: fn(&mut Config), start: &str) {
@@ -96,7 +96,7 @@ fn a_stale_window_that_could_never_be_used_is_refused() {
 #[test]
 fn a_list_of_suffixes_from_a_flag_is_checked_too() {
     assert_invalid(
-        |config| config.merge.suffixes.push(Suffix::known("arm")),
+        |config| config.merge.suffixes.push(config.merge.suffixes[0]),
         "merge.suffixes (--suffixes): a suffix is listed twice",
     );
 }

@@ -1,7 +1,7 @@
 //! Each kind of wrong rule gives one message, with its place and what to write.
 
 use super::{parse, refusal};
-use crate::{Preset, Suffix};
+use crate::{Preset, Word};
 
 /// A text that is one `[[rule]]`, its settings from line 2 on; the place of the error, and its message.
 type Case = (&'static str, &'static str, &'static str);
@@ -491,7 +491,7 @@ fn words_from_a_flag_may_make_a_rule_too_large() {
         "[upstream]\nurl = \"https://r.example\"\n[[rule]]\nmembers = [\"{tag}-{arch}\", \"{arch}-{tag}\"]";
     let mut config = parse(text).unwrap();
     config.validate().unwrap();
-    config.merge.suffixes.extend((0..8).map(|n| format!("s{n}").parse::<Suffix>().unwrap()));
+    config.merge.suffixes = Word::all().collect();
     let message = config.validate().unwrap_err().to_string();
     assert!(message.starts_with("merge.suffixes (--suffixes): a rule without arch takes these"), "{message}");
     config.rule[0].preset = Some(Preset::UnameSuffix);

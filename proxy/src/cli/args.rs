@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use onetag_config::{Age, LogFilter, LogFormat, NegativeTtl, Secret, Size, Suffix, Timeout, UpstreamUrl};
+use onetag_config::{Age, LogFilter, LogFormat, NegativeTtl, Secret, Size, Timeout, UpstreamUrl, Word};
 
 /// One tag, every architecture: a registry endpoint that merges single-architecture tags at pull time.
 ///
@@ -124,7 +124,7 @@ pub(super) struct SettingArguments {
     /// The suffixes of members, in order of precedence: with "arm", app:latest-arm is a member of
     /// app:latest [default: arm,arm64,arm64v8,aarch64,armv7,arm32v7,armhf,amd64,x86_64]
     #[arg(long, env = "ONETAG_SUFFIXES", value_name = "LIST", value_delimiter = ',', help_heading = "Merge")]
-    pub(super) suffixes: Option<Vec<Suffix>>,
+    pub(super) suffixes: Option<Vec<Word>>,
 }
 
 #[derive(Debug, Args)]

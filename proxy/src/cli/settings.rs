@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use onetag_config::{Config, Limit};
 
-use crate::merge::Token;
 use crate::upstream::{Credentials, Upstream};
 
 use super::args::{ServeArguments, SettingArguments};
@@ -66,12 +65,7 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
 
 /// What the settings alone can show to be wrong.
 pub(super) fn validate(config: &Config) -> Result<(), Failure> {
-    config.validate().map_err(Failure::usage)?;
-    let unknown = config.merge.suffixes.iter().find(|suffix| Token::find(suffix.as_str()).is_none());
-    unknown.map_or(Ok(()), |suffix| {
-        let known = Token::texts().collect::<Vec<_>>().join(", ");
-        Err(Failure::usage(format!("merge.suffixes: \"{suffix}\" names no platform; known are {known}")))
-    })
+    config.validate().map_err(Failure::usage)
 }
 
 /// The upstream of these settings.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use onetag_config::{MemberPattern, Merge, Part, PlatformSource, Skew};
+use onetag_config::{MemberPattern, Merge, Part, PlatformSource, Skew, Word};
 use onetag_oci::{Platform, Repository, Tag};
 
 use super::claim::Claim;
@@ -94,20 +94,18 @@ impl Rules {
 impl Rule {
     /// The rule of the section `[merge]`: `{tag}-<suffix>` in every repository.
     fn usual(place: usize, merge: &Merge) -> Self {
-        let words: Vec<&str> = merge.suffixes.iter().map(onetag_config::Suffix::as_str).collect();
-        let members = words.iter().filter_map(|word| suffix(word)).collect();
+        let members = merge.suffixes.iter().copied().map(suffix).collect();
         Self { name: "merge".into(), place, policy: Policy::usual(merge), matches: None, members }
     }
 
     fn configured(place: usize, rule: &onetag_config::Rule, merge: &Merge) -> Self {
-        let usual = || merge.suffixes.iter().map(onetag_config::Suffix::as_str).collect::<Vec<_>>();
-        let words: Vec<_> = rule.words();
-        let words = if words.is_empty() { usual() } else { words.iter().map(|word| word.as_str()).collect() };
+        let own = rule.words();
+        let words = if own.is_empty() { &merge.suffixes } else { &own };
         let patterns = rule.patterns();
         let members = if patterns.is_empty() {
-            words.iter().filter_map(|word| suffix(word)).collect()
+            words.iter().copied().map(suffix).collect()
         } else {
-            patterns.iter().flat_map(|pattern| expand(pattern, &words)).collect()
+            patterns.iter().flat_map(|pattern| expand(pattern, words)).collect()
         };
         let preset = rule.preset.as_ref().map(ToString::to_string);
         Self {
@@ -177,14 +175,13 @@ pub fn is_referrer(tag: &Tag) -> bool {
     tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-")
 }
 
-fn suffix(word: &str) -> Option<Pattern> {
-    let token = Token::find(word)?;
+fn suffix(word: Word) -> Pattern {
     let tag = vec![Part::Tag, Part::Literal(format!("-{word}").into())];
-    Some(Pattern { text: format!("{{tag}}-{word}"), repository: None, tag, claim: Claim::Word(token) })
+    Pattern { text: format!("{{tag}}-{word}"), repository: None, tag, claim: claimed(word) }
 }
 
 /// The pattern once for each word, or once where it has no `{arch}`.
-fn expand(pattern: &MemberPattern, words: &[&str]) -> Vec<Pattern> {
+fn expand(pattern: &MemberPattern, words: &[Word]) -> Vec<Pattern> {
     let with = |word: &str, claim: Claim| {
         let put = |parts: &[Part]| parts.iter().map(|part| put_in(part, word)).collect::<Vec<_>>();
         let (repository, tag) = pattern.parts();
@@ -192,15 +189,18 @@ fn expand(pattern: &MemberPattern, words: &[&str]) -> Vec<Pattern> {
         Pattern { text, repository: repository.map(put), tag: put(tag), claim }
     };
     if pattern.has_arch() {
-        let tokens = words.iter().filter_map(|word| Token::find(word));
-        return tokens.map(|token| with(token.text, Claim::Word(token))).collect();
+        return words.iter().map(|word| with(word.as_str(), claimed(*word))).collect();
     }
     let claim = match (pattern.platform(), pattern.literal_word()) {
         (Some(platform), _) => Claim::Platform(Box::new(required(platform))),
-        (None, Some(word)) => Token::find(word.as_str()).map_or(Claim::Nothing, Claim::Word),
+        (None, Some(word)) => claimed(word),
         (None, None) => Claim::Nothing,
     };
     vec![with("", claim)]
+}
+
+fn claimed(word: Word) -> Claim {
+    Claim::Word(Token::of(word))
 }
 
 fn put_in(part: &Part, word: &str) -> Part {

@@ -1,5 +1,6 @@
 //! Architecture tokens: what a word in a tag's name may stand for (rule P7).
 
+use onetag_config::Word;
 use onetag_oci::Platform;
 
 /// A word that stands for a set of platforms.
@@ -27,7 +28,7 @@ const fn token(
 const ARM64: &[&str] = &["arm64"];
 const AMD64: &[&str] = &["amd64"];
 
-/// All tokens that onetag knows.
+/// The token of each word.
 static TOKENS: &[Token] = &[
     token("amd64", AMD64, Some(("amd64", ""))),
     token("x86_64", AMD64, Some(("amd64", ""))),
@@ -52,14 +53,14 @@ static TOKENS: &[Token] = &[
 ];
 
 impl Token {
+    /// The token of a word of the configuration.
+    pub(super) fn of(word: Word) -> &'static Self {
+        Self::find(word.as_str()).expect("every word has a token, which a test holds to be so")
+    }
+
     /// The token with this text.
     pub fn find(text: &str) -> Option<&'static Self> {
         TOKENS.iter().find(|token| token.text == text)
-    }
-
-    /// The texts of all tokens.
-    pub fn texts() -> impl Iterator<Item = &'static str> {
-        TOKENS.iter().map(|token| token.text)
     }
 
     /// Whether a platform in normal form is one that this token may name.
@@ -105,11 +106,10 @@ mod tests {
 
     #[test]
     fn the_configuration_knows_exactly_these_words() {
-        let words: Vec<&str> = onetag_config::Word::all().map(onetag_config::Word::as_str).collect();
-        assert_eq!(Token::texts().collect::<Vec<_>>(), words);
-        for word in onetag_config::Word::all() {
-            let hinted = Token::find(word.as_str()).unwrap().hint().is_some();
-            assert_eq!(word.is_single(), hinted, "{}", word.as_str());
+        let words: Vec<&str> = Word::all().map(Word::as_str).collect();
+        assert_eq!(TOKENS.iter().map(|token| token.text).collect::<Vec<_>>(), words);
+        for word in Word::all() {
+            assert_eq!(word.is_single(), Token::of(word).hint().is_some(), "{word}");
         }
     }
 
