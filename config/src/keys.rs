@@ -33,6 +33,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "arch",
             "platform_source",
             "require_base",
+            "skip_denied",
             "platforms",
             "complete_index",
             "skew",

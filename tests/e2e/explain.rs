@@ -33,6 +33,23 @@ async fn a_tag_is_explained_with_what_is_in_the_cache() {
 }
 
 #[tokio::test]
+async fn a_merged_digest_is_explained_and_only_to_who_asks_by_address() {
+    let site = Site::start(&[]).await;
+    let legacy = Legacy::docker();
+    legacy.push(&site.registry, "latest");
+    site.manifest("latest").await;
+    let digest = testkit::sha256(legacy.merged());
+    let (_, told) = explain(&site, &format!("?ref={REPOSITORY}@{digest}")).await;
+    assert_eq!((&told["answer"], &told["digest"]), (&"passed".into(), &digest.into()));
+    assert_eq!(told["entries"].as_array().map(Vec::len), Some(2), "{told}");
+    let url = format!("{}/explain?ref={REPOSITORY}:latest", site.onetag.admin_url());
+    for (host, status) in [("rebound.example", 421), ("localhost:5081", 200), ("[::1]:5081", 200)] {
+        assert_eq!(client::get(&url, &[("host", host)]).await.expect("an answer").status, status, "{host}");
+    }
+    assert_eq!(client::head(&url, &[]).await.expect("an answer").status, 200);
+}
+
+#[tokio::test]
 async fn what_cannot_be_explained_says_why() {
     let site = Site::start(&[]).await;
     for query in

@@ -2,7 +2,7 @@
 
 use testkit::image::media_type::{DOCKER_LIST, OCI_INDEX};
 use testkit::image::{buildx, cosign_signature};
-use testkit::{Image, Registry, client};
+use testkit::{Fault, Image, Match, Registry, client};
 
 use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, entry, failure, index, refusal, serve, served_as};
 
@@ -236,4 +236,78 @@ fn impossible_rules_end_with_2_and_say_where() {
     let file = file("[upstream]\nurl = \"http://127.0.0.1:9\"\n\n[[rule]]\nmembers = [\"{tag}{arch}\"]\n");
     let said = failure(2, &["check", file.path().to_str().expect("UTF-8")]);
     assert!(said.contains(":5:12") && said.contains("{tag}-{arch}"), "{said}");
+}
+
+#[tokio::test]
+async fn a_members_own_tag_owes_nothing_that_the_rule_requires() {
+    let rules = "[[rule]]\nmembers = [\"{arch}-{tag}\", \"{repo}-{arch}:{tag}\"]\narch = [\"amd64\", \"arm64\"]\n\
+                 require_base = true\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    let site = site(rules).await;
+    let arm64 = Legacy::oci().arm64;
+    site.registry.push(REPOSITORY, "arm64-1", &arm64);
+    served_as(&site.manifest("arm64-1").await, &arm64.media_type, &arm64.manifest);
+    site.registry.push("team/app-arm64", "1", &arm64);
+    let got = site.get("/v2/team/app-arm64/manifests/1", &[ACCEPT]).await;
+    served_as(&got, &arm64.media_type, &arm64.manifest);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_believed_never_relabels_one_image_of_several() {
+    let rules = "[[rule]]\nmembers = [\"{tag}-{arch}\"]\narch = [\"arm64\"]\nplatform_source = \"rule\"\n";
+    let site = site(rules).await;
+    let Legacy { amd64, arm64 } = Legacy::oci();
+    let other = Image::builder("linux/amd64").seed(5).build();
+    site.registry.push(REPOSITORY, "latest", &amd64);
+    let both = testkit::Index::oci().image(&other).image(&arm64).build();
+    site.registry.push_index(REPOSITORY, "latest-arm64", &both);
+    let expected = index(OCI_INDEX, &[entry(&amd64, "linux/amd64"), entry(&arm64, "linux/arm64/v8")]);
+    served_as(&site.manifest("latest").await, OCI_INDEX, expected);
+}
+
+#[tokio::test]
+async fn a_repository_that_denies_fails_the_pull_unless_the_rule_says_otherwise() {
+    for (skips, status) in [(false, 403), (true, 200)] {
+        let rules = format!(
+            "[[rule]]\nmembers = [\"{{arch}}/{{name}}:{{tag}}\"]\narch = [\"arm64\", \"riscv64\"]\n\
+             skip_denied = {skips}\n"
+        );
+        let site = site(&rules).await;
+        let legacy = Legacy::docker();
+        site.registry.push(REPOSITORY, "latest", &legacy.amd64);
+        site.registry.push("arm64/app", "latest", &legacy.arm64);
+        site.registry.fail(Match::all().path_contains("/riscv64/"), Fault::status(403));
+        let got = site.manifest("latest").await;
+        assert_eq!(got.status, status, "{}", got.text());
+        if skips {
+            served_as(&got, DOCKER_LIST, legacy.merged());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_own_repository_has_does_not_hang_on_another_one() {
+    let elsewhere = Elsewhere::start().await;
+    let shared = elsewhere.arm64.blobs().last().expect("a layer").to_vec();
+    elsewhere.registry.put_blob("nginx", &shared);
+    let file = file(ELSEWHERE);
+    let site = Site::over(elsewhere.registry, &["--config", file.path().to_str().expect("UTF-8")]);
+    site.get(&path("manifests", "latest"), &[ACCEPT]).await;
+    site.registry.fail(Match::all().path_contains("/arm64v8/"), Fault::status(403));
+    let got = site.get(&path("blobs", &testkit::sha256(&shared)), &[]).await;
+    assert_eq!((got.status, &*got.body), (200, &*shared));
+    let config = site.get(&path("blobs", &elsewhere.arm64.config_digest()), &[]).await;
+    assert_eq!(refusal(&config).0, 403);
+}
+
+#[tokio::test]
+async fn a_tag_that_is_too_long_for_a_member_teaches_nothing_about_the_others() {
+    let site = site("[[rule]]\nmembers = [\"{tag}-arm64v8\", \"far/{name}:{tag}\"]\n").await;
+    let legacy = Legacy::docker();
+    site.registry.push(REPOSITORY, "latest", &legacy.amd64);
+    site.registry.push(REPOSITORY, "latest-arm64v8", &legacy.arm64);
+    assert_eq!(refusal(&site.manifest(&"t".repeat(125)).await).0, 404);
+    let list = || site.registry.count(|request| request.path.contains("/tags/list"));
+    crate::support::eventually("the lists are read", || async { list() == 2 }).await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
 }

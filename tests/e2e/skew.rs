@@ -124,3 +124,23 @@ async fn skew_can_be_ignored() {
     site.registry.push(REPOSITORY, "latest-arm", &image("linux/arm64", "one"));
     assert_eq!(site.manifest("latest").await.header("onetag-skew"), None);
 }
+
+#[tokio::test]
+async fn a_member_that_is_gone_for_a_moment_is_waited_for() {
+    let site = site("skew = \"hold\"").await;
+    let (amd64, arm64) = (image("linux/amd64", "one"), image("linux/arm64", "one"));
+    site.registry.push(REPOSITORY, "latest", &amd64);
+    site.registry.push(REPOSITORY, "latest-arm", &arm64);
+    site.manifest("latest").await;
+    for (gone, back) in [("latest-arm", &arm64), ("latest", &amd64)] {
+        site.registry.delete_tag(REPOSITORY, gone);
+        let held = site.manifest("latest").await;
+        served_as(&held, OCI_INDEX, pair(&amd64, &arm64));
+        assert_eq!(held.header("onetag-source"), Some("held"), "{gone}");
+        site.registry.push(REPOSITORY, gone, back);
+        assert_eq!(site.manifest("latest").await.header("onetag-source"), Some("merged"), "{gone}");
+    }
+    site.registry.delete_tag(REPOSITORY, "latest");
+    site.registry.delete_tag(REPOSITORY, "latest-arm");
+    assert_eq!(site.manifest("latest").await.status, 404, "what is gone is gone");
+}

@@ -44,6 +44,11 @@ pub struct Rule {
     /// Whether a tag exists only if it exists without its members.
     #[serde(skip_serializing_if = "is_default")]
     pub require_base: bool,
+    /// Whether a member's repository that denies access counts as one that does not exist. Many registries
+    /// deny access to what does not exist; without this such a member fails the pull, since an index must
+    /// not shrink because an account lost a right.
+    #[serde(skip_serializing_if = "is_default")]
+    pub skip_denied: bool,
     /// What a merged tag has to run on; a tag that lacks one of these is incomplete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<RequiredPlatform>,

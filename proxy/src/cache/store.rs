@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use onetag_oci::{Digest, Document, MediaType, Repository};
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
@@ -65,7 +66,11 @@ impl MemoryStore {
         let weigh = |_: &(Repository, Digest), content: &Arc<Content>| content.weight();
         Self {
             merged: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
-            sources: Cache::new(bytes / 2 / SOURCE_BYTES),
+            // Not by frequency: what was told just now must be found, however full it is.
+            sources: Cache::builder()
+                .max_capacity(bytes / 2 / SOURCE_BYTES)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
         }
     }
 }

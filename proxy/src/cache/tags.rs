@@ -22,6 +22,8 @@ pub struct Tagged {
     pub members: HeaderValue,
     /// How the members differ in their build, if they do (rule I7): a word for a header.
     pub skew: Option<&'static str>,
+    /// How many images it has.
+    pub images: usize,
 }
 
 /// Whose bytes an answer is.
@@ -99,7 +101,9 @@ impl TagRecord {
             Self { stale: true, .. } => "stale",
             Self { held: Some(_), .. } => "held",
             Self { tagged: Some(tagged), .. } if tagged.origin == Origin::Merged => "merged",
-            Self { .. } => "passed",
+            Self { tagged: Some(_), .. } => "passed",
+            Self { withheld: Some(_), .. } => "withheld",
+            Self { .. } => "absent",
         }
     }
 

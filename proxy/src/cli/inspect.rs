@@ -51,7 +51,7 @@ fn tell(explanation: &Explanation, json: bool) -> Result<(), Failure> {
     };
     print(&text)?;
     match explanation.answer {
-        Answer::Absent => Err(Failure::failed("there is nothing to pull")),
+        Answer::Withheld | Answer::Absent => Err(Failure::failed("there is nothing to pull")),
         _ if explanation.has_warnings() => Err(Failure::Findings),
         _ => Ok(()),
     }

@@ -28,9 +28,6 @@ pub(super) fn explain(explanation: &Explanation) -> String {
     if let Some(skew) = &explanation.skew {
         let _ = writeln!(text, "warning: skew: {skew}");
     }
-    if let Some(why) = &explanation.withheld {
-        let _ = writeln!(text, "warning: {why}");
-    }
     for member in &explanation.members {
         for note in &member.notes {
             let kind = if note.warning { "warning" } else { "note" };
@@ -46,6 +43,10 @@ fn headline(explanation: &Explanation) -> String {
     let what = match explanation.answer {
         Answer::Merged => "a merged index",
         Answer::Passed => "the upstream's own bytes",
+        Answer::Withheld => {
+            let why = explanation.withheld.as_deref().unwrap_or_default();
+            return format!("{repository}{separator}{reference}: {why}\nrule: {}", explanation.rule);
+        }
         Answer::Absent => return format!("{repository}{separator}{reference}: there is nothing to pull"),
     };
     let digest = digest.as_ref().map_or_else(String::new, ToString::to_string);

@@ -14,6 +14,8 @@ pub struct Policy {
     pub overrule: bool,
     /// No answer without the tag itself.
     pub require_base: bool,
+    /// A repository of members that denies access counts as one that does not exist.
+    pub skip_denied: bool,
     /// No answer without an image for each of these, in normal form.
     pub platforms: Vec<Platform>,
     /// What to do about members of different builds (rule I7).
@@ -31,6 +33,7 @@ impl Policy {
             complete_index: merge.complete_index,
             overrule: false,
             require_base: false,
+            skip_denied: false,
             platforms: Vec::new(),
             skew: merge.skew,
             skew_gap: merge.skew_gap.get(),

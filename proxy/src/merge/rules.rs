@@ -115,6 +115,7 @@ impl Rule {
                 complete_index: rule.complete_index.unwrap_or(merge.complete_index),
                 overrule: rule.platform_source == PlatformSource::Rule,
                 require_base: rule.require_base,
+                skip_denied: rule.skip_denied,
                 platforms: rule.platforms.iter().map(required).collect(),
                 skew: rule.skew.unwrap_or(merge.skew),
                 skew_gap: rule.skew_gap.unwrap_or(merge.skew_gap).get(),
@@ -145,11 +146,32 @@ impl Rule {
         found
     }
 
+    /// Whether any member may be in the same repository.
+    pub fn has_local(&self) -> bool {
+        self.members.iter().any(|pattern| pattern.repository.is_none())
+    }
+
+    /// The members in other repositories, one bit for each by its place.
+    pub fn elsewhere(&self) -> u32 {
+        let bit = |(place, pattern): (usize, &Pattern)| u32::from(pattern.repository.is_some()) << place;
+        self.members.iter().enumerate().map(bit).sum()
+    }
+
     /// The members of the same repository that a tag could be, one bit for each by its place.
     pub fn mask(&self, tag: &str) -> u32 {
         let local = |pattern: &Pattern| pattern.repository.is_none() && pattern.is_tag(tag);
         let bit = |(place, pattern): (usize, &Pattern)| u32::from(local(pattern)) << place;
         self.members.iter().enumerate().map(bit).sum()
+    }
+
+    /// How this tag's members are merged. A member's own tag is that member: what the rule requires of the
+    /// merged tag is not required of it.
+    pub fn policy_for(&self, repository: &Repository, tag: &Tag) -> Policy {
+        let policy = self.policy.clone();
+        if is_referrer(tag) || self.is_member(repository, tag) {
+            return Policy { platforms: Vec::new(), require_base: false, ..policy };
+        }
+        policy
     }
 
     /// Whether a tag is one architecture's by its name: it has the form of a member, or is a bare word.
@@ -262,6 +284,13 @@ fn fits(parts: &[Part], text: &str) -> bool {
         Part::Name | Part::Tag => !piece.is_empty() && !piece.contains('/'),
         _ => !piece.is_empty(),
     };
+    // An empty namespace takes the slash behind it along.
+    if let (Part::Namespace, [Part::Literal(literal), behind @ ..]) = (part, rest)
+        && let Some(literal) = literal.strip_prefix('/')
+        && text.strip_prefix(literal).is_some_and(|text| !text.contains('/') && fits(behind, text))
+    {
+        return true;
+    }
     match (part, rest) {
         (Part::Literal(literal), _) => text.strip_prefix(&**literal).is_some_and(|text| fits(rest, text)),
         (_, []) => legal(text),
@@ -371,6 +400,9 @@ mod tests {
         assert_eq!(candidates(&rules, "team/app", "1"), ["team/arm64-app:1", "far/app-arm64:v1"]);
         assert_eq!(candidates(&rules, "alone", "1"), ["arm64-alone:1", "far/alone-arm64:v1"]);
         assert!(candidates(&rules, "team/arm64-app", "1").is_empty(), "a member's repository");
+        let bare = self::rules("[[rule]]\npreset = \"repository-prefix\"");
+        assert!(candidates(&bare, "aarch64-alone", "1").is_empty(), "a member's repository");
+        assert_eq!(candidates(&bare, "alone", "1").len(), 5);
         assert!(candidates(&rules, "far/app-arm64", "v1").is_empty(), "a member's repository");
         assert!(!candidates(&rules, "far/app-arm64", "1").is_empty());
     }

@@ -129,7 +129,8 @@ pub fn select(members: &[Member], policy: &Policy) -> Selection {
     // Which member would be short of requests depends on what is cached: then there is no merge (rule D3).
     if let Some(place) = members.iter().position(|member| member.content == Err(Finding::TooMuch)) {
         picks.verdicts[place].findings.push(Finding::TooMuch);
-        return picks.end(Outcome::Pass(0));
+        let has_base = members.first().is_some_and(|member| member.is_base);
+        return picks.end(if has_base { Outcome::Pass(0) } else { Outcome::Nothing });
     }
     for place in 0..members.len() {
         picks.take(place);
@@ -188,9 +189,11 @@ impl Picks<'_> {
         match &members[place].content {
             Err(finding) => self.verdicts[place].findings.push(finding.clone()),
             Ok(entries) => {
-                let images = entries.iter().filter(|entry| is_image(entry));
+                let images: Vec<_> = entries.iter().filter(|entry| is_image(entry)).collect();
                 let before = (self.kept.len(), self.verdicts[place].findings.len());
-                images.for_each(|image| self.take_image(place, image));
+                // Which of several images the rule means, only these can say.
+                let overrule = self.policy.overrule && images.len() == 1;
+                images.into_iter().for_each(|image| self.take_image(place, image, overrule));
                 if before == (self.kept.len(), self.verdicts[place].findings.len()) {
                     self.verdicts[place].findings.push(Finding::NoImages);
                 }
@@ -198,11 +201,11 @@ impl Picks<'_> {
         }
     }
 
-    fn take_image(&mut self, place: usize, image: &Descriptor) {
+    fn take_image(&mut self, place: usize, image: &Descriptor, overrule: bool) {
         let Member { claim, .. } = &self.members[place];
         let findings = &mut self.verdicts[place].findings;
         let mut normal = image.platform.as_ref().and_then(|found| normalise(found, claim));
-        if self.policy.overrule {
+        if overrule && !normal.as_ref().is_some_and(|normal| claim.allows(&normal.platform)) {
             let own = normal.take().map_or_else(Platform::default, |normal| normal.platform);
             normal = normalise(&claim.overrule(&own), claim);
             if normal.as_ref().is_some_and(|normal| normal.platform != own) {
@@ -286,7 +289,15 @@ impl Picks<'_> {
             },
         };
         let has = |wanted: &Platform| {
-            let mut found = entries.iter().filter(|entry| is_image(entry)).filter_map(normal_platform);
+            let own = entries.iter().filter(|entry| is_image(entry)).filter_map(normal_platform);
+            // What the rule is believed to say of a member that passes is in its verdict alone.
+            let mut found = match outcome {
+                Outcome::Pass(place) if !self.verdicts[*place].used.is_empty() => {
+                    self.verdicts[*place].used.clone()
+                }
+                _ => own.collect(),
+            }
+            .into_iter();
             let of = |p: &Platform| (p.os.clone(), p.architecture.clone(), p.variant.clone());
             found.any(|found| of(&found) == of(wanted))
         };
@@ -295,14 +306,16 @@ impl Picks<'_> {
 
     /// The images, the attestations of exactly those images (rule I3), and what else the base lists.
     fn entries(&self) -> Vec<(Descriptor, usize)> {
-        let images: HashSet<&Digest> = self.kept.iter().map(|kept| &kept.descriptor.digest).collect();
+        let images: HashSet<(usize, &Digest)> =
+            self.kept.iter().map(|kept| (kept.place, &kept.descriptor.digest)).collect();
         let mut entries: Vec<_> =
             self.kept.iter().map(|kept| (kept.descriptor.clone(), kept.place)).collect();
         let mut seen = HashSet::new();
         for (place, member) in self.members.iter().enumerate() {
             for entry in member.content.iter().flatten() {
                 let belongs = match entry::kind(entry) {
-                    Kind::Attestation(subject) => images.contains(&subject),
+                    // Nobody attests for another member's image.
+                    Kind::Attestation(subject) => images.contains(&(place, &subject)),
                     Kind::Other => member.is_base,
                     Kind::Image | Kind::Ignored => false,
                 };

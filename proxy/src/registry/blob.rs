@@ -62,16 +62,16 @@ async fn fetch(
 ) -> Result<Response<UpstreamBody>, RegistryError> {
     let upstream = resolver.upstream();
     let source = resolver.source(repository, digest).await;
-    if let Ok(Some(source)) = &source {
-        let found = upstream.blob(source, digest, method.clone(), range.clone()).await?;
-        if found.status() != StatusCode::NOT_FOUND {
-            return Ok(found);
-        }
-    }
+    let elsewhere = match source {
+        Ok(Some(source)) => match upstream.blob(&source, digest, method.clone(), range.clone()).await {
+            Ok(found) if found.status() != StatusCode::NOT_FOUND => return Ok(found),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        Ok(None) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
     let found = upstream.blob(repository, digest, method.clone(), range).await?;
-    match source {
-        // It may be elsewhere, where nobody can say just now: that is not to say that there is none.
-        Err(error) if found.status() == StatusCode::NOT_FOUND => Err(error.into()),
-        _ => Ok(found),
-    }
+    // It may be elsewhere, where nobody can say just now: that is not to say that there is none.
+    if found.status() == StatusCode::NOT_FOUND { elsewhere.map(|()| found) } else { Ok(found) }
 }

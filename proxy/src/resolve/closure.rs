@@ -6,14 +6,14 @@ use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use onetag_oci::{Descriptor, Digest, Document, Repository, blobs_of};
 
 use crate::cache::Content;
-use crate::merge::{Finding, Outcome, Selection};
+use crate::merge::{self, Finding, Outcome, Selection};
 
 use super::error::ResolveError;
 use super::gather::{Found, Gather};
-use super::reader::{MAX_DEPTH, Reader, Stop};
+use super::reader::{Budget, MAX_DEPTH, Reader, Stop};
 
-/// The most digests of one closure.
-pub(super) const MAX_DIGESTS: usize = 10_000;
+/// The most requests for one closure: an index has no more entries.
+const MAX_FETCHES: usize = 256;
 
 impl Gather<'_> {
     /// Every digest that the answer leads to in another repository, with that repository; or that it is
@@ -35,14 +35,15 @@ impl Gather<'_> {
             }
         };
         let foreign = roots.iter().filter(|(found, _)| found.address.repository.is_some());
+        let budget = &Budget::of(MAX_FETCHES);
         let all = foreign.map(|(found, roots)| async move {
-            let reader = self.reader(&found.home);
+            let reader = self.reader_on(&found.home, budget);
             let reached = try_join_all(roots.iter().map(|root| reader.reach(root, 0))).await?;
             Ok::<_, Stop>(reached.concat().into_iter().map(|digest| (digest, found.home.clone())))
         });
         let all = async {
             let all: HashMap<Digest, Repository> = try_join_all(all).await?.into_iter().flatten().collect();
-            if all.len() > MAX_DIGESTS { Err(Finding::TooMuch.into()) } else { Ok(all.into_iter().collect()) }
+            Ok(all.into_iter().collect())
         };
         Stop::sort(all.await)
     }
@@ -53,7 +54,9 @@ impl Reader<'_> {
     fn reach<'b>(&'b self, entry: &'b Descriptor, depth: usize) -> BoxFuture<'b, Result<Vec<Digest>, Stop>> {
         async move {
             let mut reached = vec![entry.digest.clone()];
-            let leads_on = entry.media_type.is_image_manifest() || entry.media_type.is_index();
+            self.budget.take_digests(1)?;
+            // What is no image is looked into once somebody asks for it.
+            let leads_on = merge::is_image(entry) || entry.media_type.is_index();
             if !leads_on || depth > MAX_DEPTH {
                 return Ok(reached);
             }
@@ -62,7 +65,11 @@ impl Reader<'_> {
                     let below = index.manifests.iter().map(|entry| self.reach(entry, depth + 1));
                     reached.extend(try_join_all(below).await?.concat());
                 }
-                Ok((content, document)) => reached.extend(leads_to(&content, &document)),
+                Ok((content, document)) => {
+                    let blobs = leads_to(&content, &document);
+                    self.budget.take_digests(blobs.len())?;
+                    reached.extend(blobs);
+                }
                 // What is missing or not what it is said to be leads nowhere.
                 Err(Stop::Unfit(finding)) if finding != Finding::TooMuch => {}
                 Err(stop) => return Err(stop),

@@ -7,8 +7,9 @@ use onetag_oci::{Digest, Document, Reference, Repository};
 
 use crate::cache::Content;
 
-use super::closure::{MAX_DIGESTS, leads_to};
+use super::closure::leads_to;
 use super::error::ResolveError;
+use super::reader::MAX_DIGESTS;
 use super::resolver::{DigestResult, Resolver};
 
 impl Resolver {
@@ -55,19 +56,24 @@ impl Resolver {
             return Ok(Some(content));
         }
         let source = self.source(repository, digest).await;
-        if let Ok(Some(source)) = &source
-            && let Some((content, document)) =
-                self.document(source, &Reference::Digest(digest.clone())).await?
-        {
-            self.serve_also(repository, source, leads_to(&content, &document)).await;
-            self.manifests.put(repository, &content);
-            return Ok(Some(content));
+        let mut elsewhere = source.as_ref().map(|_| None).map_err(Clone::clone);
+        if let Ok(Some(source)) = &source {
+            match self.document(source, &Reference::Digest(digest.clone())).await {
+                Ok(Some((content, document))) => {
+                    self.serve_also(repository, source, leads_to(&content, &document)).await;
+                    self.manifests.put(repository, &content);
+                    return Ok(Some(content));
+                }
+                Ok(None) => {}
+                // It may be here as well.
+                Err(error) => elsewhere = Err(error),
+            }
         }
         match (self.document(repository, &Reference::Digest(digest.clone())).await?, kept) {
             (Some((content, _)), _) => Ok(Some(content)),
             // It may be a merged one that cannot be read just now: that is not to say that there is none.
             (None, Err(error)) => Err(ResolveError::Store(Arc::new(error))),
-            (None, Ok(_)) => source.map(|_| None),
+            (None, Ok(_)) => elsewhere,
         }
     }
 

@@ -45,7 +45,7 @@ pub struct Explanation {
 pub struct Cached {
     /// Its digest; none where the cache says that there is no such tag.
     pub digest: Option<Digest>,
-    /// As in the header Onetag-Source: `merged`, `passed`, `held` or `stale`.
+    /// As in the header Onetag-Source: `merged`, `passed`, `held` or `stale`; else `withheld` or `absent`.
     pub source: &'static str,
     /// Seconds since the upstream last said so.
     pub age_seconds: u64,
@@ -75,6 +75,8 @@ pub enum Answer {
     Merged,
     /// The upstream's bytes as they are.
     Passed,
+    /// Nothing: the rule requires more than there is.
+    Withheld,
     /// Nothing: the upstream has no such tag and no member of it that can be used.
     Absent,
 }
@@ -163,6 +165,7 @@ impl Explanation {
             repository: repository.to_string(),
             reference: tag.to_string(),
             answer: match (&case.selection.outcome, content) {
+                (Outcome::Withheld(_), _) => Answer::Withheld,
                 (_, None) => Answer::Absent,
                 (Outcome::Merged(_), _) => Answer::Merged,
                 _ => Answer::Passed,
@@ -237,7 +240,10 @@ fn entries(case: &Case<'_>) -> Vec<ExplainedEntry> {
         let Member { address, claim, .. } = &case.members[place];
         let found = entry.platform.as_ref()?;
         let platform = normalise(found, claim).map_or_else(|| found.clone(), |normal| normal.platform);
-        let overruled = case.rule.policy.overrule && !claim.text().is_empty();
+        let is_merged = matches!(case.selection.outcome, Outcome::Merged(_));
+        let notes = &case.selection.verdicts[place].findings;
+        let is_note = |finding: &Finding| matches!(finding, Finding::Overruled { .. });
+        let overruled = is_merged && notes.iter().any(is_note);
         Some(ExplainedEntry {
             platform,
             digest: entry.digest.clone(),

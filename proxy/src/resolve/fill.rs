@@ -4,17 +4,24 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use onetag_config::Skew as SkewRule;
-use onetag_oci::{Descriptor, Digest, Platform, Reference, Repository, Tag};
+use onetag_oci::{Descriptor, Digest, Document, Platform, Reference, Repository, Tag};
 
 use crate::cache::{Content, Knowledge, Origin, Single, Tagged};
 use crate::merge::{
-    Candidate, Claim, Finding, Member, Outcome, Rule, Selection, is_referrer, normalise, select,
+    Candidate, Claim, Finding, Member, Outcome, Rule, Selection, is_image, is_referrer, normalise, select,
 };
 
 use super::error::ResolveError;
 use super::explanation::{Answer, Explanation, MemberState};
 use super::gather::{Found, FoundTags, Gather};
 use super::resolver::Resolver;
+
+/// How many warnings about one member a fill logs, and how much of each (threat T37).
+const LOGGED_NOTES: usize = 8;
+const LOGGED_CHARACTERS: usize = 400;
+
+/// The longest list of members in a header; proxies in front have small buffers.
+const MEMBERS_BYTES: usize = 1_000;
 
 /// What a fill brings.
 pub(super) struct Filled {
@@ -38,6 +45,8 @@ pub(super) struct Case<'a> {
     pub(super) selection: Selection,
     /// What of other repositories the answer leads to (rule X1).
     pub(super) closure: Vec<(Digest, Repository)>,
+    /// Whether the closure was too much, so that less is answered than there is.
+    pub(super) refused: bool,
 }
 
 impl Resolver {
@@ -60,12 +69,16 @@ impl Resolver {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Explanation, ResolveError> {
-        let Some((content, document)) = self.document(repository, &Reference::Digest(digest.clone())).await?
-        else {
+        let Some(content) = self.manifest(repository, digest).await? else {
             return Ok(Explanation::of_digest(repository, digest, None, &[]));
         };
-        let gather = Gather::new(self, repository);
-        let (entries, _) = gather.reader(repository).content(&content, &document).await?;
+        let document = Document::parse(&content.bytes, &content.media_type).map_err(|error| {
+            let (repository, reference) = (repository.clone(), Reference::Digest(digest.clone()));
+            ResolveError::Document { repository, reference, error: Arc::new(error) }
+        })?;
+        let source = self.source(repository, digest).await.ok().flatten();
+        let home = source.as_ref().unwrap_or(repository);
+        let (entries, _) = Gather::new(self, repository).reader(home).content(&content, &document).await?;
         Ok(Explanation::of_digest(repository, digest, Some(&content), &entries.unwrap_or_default()))
     }
 
@@ -83,7 +96,7 @@ impl Resolver {
             Outcome::Withheld(why) => Some(why.to_string().into()),
             _ => None,
         };
-        Ok(Filled { tagged, withheld, incomplete: case.selection.is_incomplete() })
+        Ok(Filled { tagged, withheld, incomplete: case.refused || case.selection.is_incomplete() })
     }
 
     /// `thorough`: what a lone base holds is looked into as well, though it passes whatever it is.
@@ -102,23 +115,26 @@ impl Resolver {
         let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.place)).collect();
         let gather = Gather::new(self, repository);
         let home = self.home(repository, tag).await;
-        let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &rule.policy).await?;
+        let policy = rule.policy_for(repository, tag);
+        let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &policy).await?;
         let lone = found.first().filter(|first| first.is_base && (base_alone || found.len() == 1));
-        let as_it_is = lone.filter(|_| !thorough && rule.policy.platforms.is_empty());
+        let as_it_is = lone.filter(|_| !thorough && policy.platforms.is_empty());
         let (members, selection) = if let Some(base) = as_it_is {
             (vec![base.as_it_is()], Selection::pass())
         } else {
-            let deeply = found.len() > 1 && (thorough || rule.policy.skew == SkewRule::Hold);
+            let deeply = found.len() > 1 && (thorough || policy.skew == SkewRule::Hold);
             let members = gather.members(&found, deeply).await?;
-            let selection = select(&members, &rule.policy);
+            let selection = select(&members, &policy);
             (members, selection)
         };
         let reached = gather.closure(&found, &selection).await?;
+        let (closure, refusal) =
+            reached.map_or_else(|finding| (Vec::new(), Some(finding)), |all| (all, None));
+        let refused = refusal.is_some();
         let mut case =
-            Case { rule, candidates, knowledge, base_alone, found, members, selection, closure: Vec::new() };
-        match reached {
-            Ok(closure) => case.closure = closure,
-            Err(finding) => case.refuse(finding),
+            Case { rule, candidates, knowledge, base_alone, found, members, selection, closure, refused };
+        if let Some(finding) = refusal {
+            case.refuse(finding);
         }
         Ok(case)
     }
@@ -153,25 +169,32 @@ impl Resolver {
             (Some(base), true) => Single::Manifest(Arc::clone(&base.content)),
             (None, true) => amd64_child(entries),
         };
-        let members = HeaderValue::from_str(&case.sources().join(", "));
+        let members = HeaderValue::from_str(&shortened(&case.sources()));
         let members = members.unwrap_or(HeaderValue::from_static(""));
         let skew = case.selection.skew.map(crate::merge::Skew::word);
-        Some(Arc::new(Tagged { content, single, origin, members, skew }))
+        let images = entries.iter().filter(|entry| is_image(entry)).count().max(1);
+        Some(Arc::new(Tagged { content, single, origin, members, skew, images }))
     }
 
     fn report(&self, explanation: &Explanation, selection: &Selection) {
         match explanation.answer {
             Answer::Merged => self.metrics.merged.inc(),
             Answer::Passed => self.metrics.passed.inc(),
-            Answer::Absent => {}
+            Answer::Withheld | Answer::Absent => {}
         }
         let Explanation { repository, reference: tag, .. } = explanation;
         for member in &explanation.members {
             if member.state == MemberState::LeftOut {
                 self.metrics.members_left_out.inc();
             }
-            for note in member.notes.iter().filter(|note| note.warning) {
-                tracing::warn!(%repository, %tag, member = %member.tag, "{}", note.text);
+            let warnings = || member.notes.iter().filter(|note| note.warning);
+            for note in warnings().take(LOGGED_NOTES) {
+                let text: String = note.text.chars().take(LOGGED_CHARACTERS).collect();
+                tracing::warn!(%repository, %tag, member = %member.tag, "{text}");
+            }
+            let more = warnings().count().saturating_sub(LOGGED_NOTES);
+            if more > 0 {
+                tracing::warn!(%repository, %tag, member = %member.tag, "and {more} more like these");
             }
         }
         if let Some(skew) = &selection.skew {
@@ -226,8 +249,23 @@ impl Case<'_> {
 /// The digest that the tag of a signature or of other referrers names, as in `sha256-<hex>.sig`.
 fn subject_of(tag: &Tag) -> Option<Digest> {
     let (algorithm, rest) = tag.as_str().split_once('-')?;
-    let hex = rest.split('.').next()?;
+    let hex = [".sig", ".att", ".sbom"].iter().find_map(|suffix| rest.strip_suffix(suffix)).unwrap_or(rest);
     format!("{algorithm}:{hex}").parse().ok()
+}
+
+/// The addresses as one list, cut with the number of those that are left out.
+fn shortened(addresses: &[String]) -> String {
+    let mut text = String::new();
+    for (place, address) in addresses.iter().enumerate() {
+        if text.len() + address.len() > MEMBERS_BYTES {
+            return format!("{text}, +{}", addresses.len() - place);
+        }
+        if place > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(address);
+    }
+    text
 }
 
 /// The linux/amd64 child, for clients that take no index (rule T8).

@@ -12,6 +12,8 @@ use onetag_oci::{Document, Reference, Repository, Tag};
 use crate::cache::Content;
 use crate::merge::{Address, Build, Candidate, Claim, Member, Policy, has_several_platforms};
 
+use crate::upstream::ErrorKind;
+
 use super::error::ResolveError;
 use super::reader::{Budget, Reader, is_image};
 use super::resolver::Resolver;
@@ -49,7 +51,13 @@ impl<'a> Gather<'a> {
 
     /// What reads documents in a repository, on the budget of this merge.
     pub(super) fn reader<'b>(&'b self, home: &'b Repository) -> Reader<'b> {
-        Reader { resolver: self.resolver, home, budget: &self.budget }
+        self.reader_on(home, &self.budget)
+    }
+
+    /// Like [`Self::reader`], on a budget of its own: what is not needed to decide must not change the
+    /// decision.
+    pub(super) fn reader_on<'b>(&'b self, home: &'b Repository, budget: &'b Budget) -> Reader<'b> {
+        Reader { resolver: self.resolver, home, budget }
     }
 
     /// The base and the candidates that are there, in order of precedence: one round trip. The base is
@@ -65,7 +73,7 @@ impl<'a> Gather<'a> {
         policy: &Policy,
     ) -> Result<FoundTags, ResolveError> {
         let base = pin!(self.base(home, tag));
-        let others = try_join_all(candidates.iter().map(|other| self.candidate(other)));
+        let others = try_join_all(candidates.iter().map(|other| self.candidate(other, policy)));
         let (base, others) = match select(base, others).await {
             Either::Left((base, others)) => (base?, Either::Left(others)),
             Either::Right((others, base)) => (base.await?, Either::Right(ready(others))),
@@ -85,8 +93,15 @@ impl<'a> Gather<'a> {
         Ok(found.map(|found| Found { is_base: true, ..found }))
     }
 
-    async fn candidate(&self, candidate: &Candidate) -> Result<Option<Found>, ResolveError> {
-        self.found(candidate.address.clone(), candidate.claim.clone()).await
+    async fn candidate(&self, candidate: &Candidate, policy: &Policy) -> Result<Option<Found>, ResolveError> {
+        let skips = policy.skip_denied && candidate.address.repository.is_some();
+        match self.found(candidate.address.clone(), candidate.claim.clone()).await {
+            // Many registries deny access to repositories that do not exist; the rule says that this is meant.
+            Err(ResolveError::Upstream(error)) if skips && matches!(error.kind(), ErrorKind::Denied(_)) => {
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     async fn found(&self, address: Address, claim: Claim) -> Result<Option<Found>, ResolveError> {
@@ -118,7 +133,7 @@ impl<'a> Gather<'a> {
             && build.is_silent()
             && deeply
         {
-            build = reader.build(entries).await?;
+            build = self.reader_on(home, &Budget::new()).build(entries).await?;
         }
         Ok(Member { address: address.clone(), is_base: *is_base, claim: claim.clone(), content, build })
     }

@@ -33,16 +33,17 @@ impl Resolver {
         let key = (repository.clone(), self.rules.of(repository, tag).place);
         let foreign = |other: &Candidate| Some((other.address.repository.clone()?, other.place));
         let foreign: Vec<(Repository, usize)> = candidates.iter().filter_map(foreign).collect();
-        let has_local = foreign.len() < candidates.len();
+        // What this tag is too long for says nothing about the others.
+        let expanded = candidates.iter().fold(0, |mask, other| mask | 1 << other.place);
         let (resolver, tag) = (Arc::clone(self), tag.clone());
         tokio::spawn(async move {
             let this = Arc::clone(&resolver);
             let learn = |key: (Repository, usize)| async move {
                 let asked = Instant::now();
                 let rule = this.rules.of(&key.0, &tag);
-                let local = if has_local { this.listed(&key.0, rule).await } else { Some(0) };
+                let local = if rule.has_local() { this.listed(&key.0, rule).await } else { Some(0) };
                 let elsewhere = this.existing(&foreign).await;
-                let mask = local.map(|mask| mask | elsewhere);
+                let mask = local.map(|mask| mask | elsewhere | rule.elsewhere() & !expanded);
                 tracing::debug!(repository = %key.0, rule = rule.name, listed = mask.is_some(), "learned");
                 this.occurring.learn(&key, mask, asked);
             };
@@ -56,7 +57,8 @@ impl Resolver {
         for (repository, place) in foreign {
             let path = format!("/v2/{repository}/tags/list?n=1");
             let page = self.upstream.small(repository, &path, MAX_PAGE_BYTES).await;
-            let absent = page.is_ok_and(|page| page.status() == http::StatusCode::NOT_FOUND);
+            let absent = page
+                .is_ok_and(|page| page.status() == http::StatusCode::NOT_FOUND && is_unknown(page.body()));
             mask |= u32::from(!absent) << place;
         }
         mask
@@ -84,6 +86,13 @@ impl Resolver {
         }
         None
     }
+}
+
+/// Whether a refusal is a registry's word that there is no such repository (distribution-spec, section Error
+/// codes); another server's 404 says nothing.
+fn is_unknown(body: &[u8]) -> bool {
+    let body = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    body["errors"].as_array().is_some_and(|errors| errors.iter().any(|error| error["code"] == "NAME_UNKNOWN"))
 }
 
 /// The query of `<path?query>; rel="next"`. Only the query is used: the path is known, and a Link must

@@ -18,6 +18,9 @@ use super::resolver::Resolver;
 /// The most requests by digest that one merge makes (threat T19).
 const MAX_FETCHES: usize = 64;
 
+/// The most digests of one closure.
+pub(super) const MAX_DIGESTS: usize = 10_000;
+
 /// How deeply indexes may be nested, the member itself included (rule I1).
 pub(super) const MAX_DEPTH: usize = 4;
 
@@ -25,6 +28,7 @@ pub(super) const MAX_DEPTH: usize = 4;
 pub(super) struct Budget {
     fetches: AtomicUsize,
     entries: AtomicUsize,
+    digests: AtomicUsize,
 }
 
 /// Reads documents of one repository.
@@ -65,7 +69,17 @@ impl Stop {
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self { fetches: AtomicUsize::new(MAX_FETCHES), entries: AtomicUsize::new(MAX_INDEX_ENTRIES) }
+        Self::of(MAX_FETCHES)
+    }
+
+    /// A budget with this many requests.
+    pub(super) fn of(fetches: usize) -> Self {
+        Self { fetches: fetches.into(), entries: MAX_INDEX_ENTRIES.into(), digests: MAX_DIGESTS.into() }
+    }
+
+    /// Takes so many digests of a closure.
+    pub(super) fn take_digests(&self, count: usize) -> Result<(), Finding> {
+        take(&self.digests, count)
     }
 }
 
@@ -109,8 +123,7 @@ impl Reader<'_> {
             Document::Image(image) => {
                 let size = content.bytes.len() as u64;
                 let entry = Descriptor::new(content.media_type.clone(), content.digest.clone(), size);
-                let entry = self.describe(entry, image).await?;
-                let build = Build::of_image(&*self.config(&image.config).await?, image);
+                let (entry, build) = self.describe(entry, image).await?;
                 Ok((vec![entry], build))
             }
             Document::Index(index) if !index.artifact_type.is_empty() => Err(Finding::Artifact.into()),
@@ -155,19 +168,20 @@ impl Reader<'_> {
         }
         match self.child(entry).await?.1 {
             Document::Image(image) if is_image(&image) => {
-                Ok(vec![self.describe(entry.clone(), &image).await?])
+                Ok(vec![self.describe(entry.clone(), &image).await?.0])
             }
             _ => Ok(vec![entry.clone()]),
         }
     }
 
-    /// The entry with the platform of the image's config (rules P1, I2).
-    async fn describe(&self, entry: Descriptor, image: &ImageManifest) -> Result<Descriptor, Stop> {
+    /// The entry with the platform of the image's config (rules P1, I2), and what that says about the build.
+    async fn describe(&self, entry: Descriptor, image: &ImageManifest) -> Result<(Descriptor, Build), Stop> {
         if !is_image(image) {
             return Err(Finding::Artifact.into());
         }
         let config = self.config(&image.config).await?;
-        Ok(Descriptor { platform: Some(config.platform.clone()), ..entry })
+        let build = Build::of_image(&config, image);
+        Ok((Descriptor { platform: Some(config.platform.clone()), ..entry }, build))
     }
 
     /// The document that another one lists; it must be of the type that is said.
@@ -181,25 +195,26 @@ impl Reader<'_> {
     }
 
     async fn fetch(&self, digest: &Digest) -> Result<(Arc<Content>, Document), Stop> {
+        // What is cached counts as well: the answer must not depend on it (rule D3).
+        self.spend()?;
         if let Some(content) = self.resolver.manifests.get(self.home, digest)
             && let Ok(document) = Document::parse(&content.bytes, &content.media_type)
         {
             return Ok((content, document));
         }
-        self.spend()?;
         let found = self.resolver.document(self.home, &Reference::Digest(digest.clone())).await?;
         Ok(found.ok_or_else(|| Finding::Missing(digest.clone()))?)
     }
 
     async fn config(&self, descriptor: &Descriptor) -> Result<Arc<ImageConfig>, Stop> {
         let digest = &descriptor.digest;
+        self.spend()?;
         if let Some(config) = self.resolver.configs.get(digest) {
             return Ok(config);
         }
         if descriptor.size > MAX_CONFIG_BYTES as u64 {
             return Err(Finding::BadConfig(format!("it has {} bytes", descriptor.size)).into());
         }
-        self.spend()?;
         let blob = self.resolver.upstream.small_blob(self.home, digest, MAX_CONFIG_BYTES).await;
         let bytes = blob.map_err(ResolveError::from)?.ok_or_else(|| Finding::Missing(digest.clone()))?;
         let config = ImageConfig::parse(&bytes).map_err(|error| Finding::BadConfig(error.to_string()))?;

@@ -100,8 +100,11 @@ impl Resolver {
         let fresh_until = asked + if sure { self.times.tag } else { self.times.absent };
         let now = TagRecord { tagged, withheld, confirmed: asked, fresh_until, stale: false, held: None };
         let policy = &self.rules.of(repository, tag).policy;
+        // A tag that is gone is gone; one that lost an image may have it again in a moment.
+        let images = |record: &TagRecord| record.tagged.as_ref().map(|tagged| tagged.images);
+        let lost = |last: &TagRecord| now.tagged.is_some() && images(&now) < images(last);
         let skewed = now.withheld.is_some() || (now.tagged.is_some() && !is_coherent(&now));
-        match last.filter(|_| skewed && policy.skew == Skew::Hold) {
+        match last.filter(|last| policy.skew == Skew::Hold && (skewed || lost(last))) {
             Some(last) if last.held.is_none_or(|since| since.elapsed() < policy.skew_grace) => {
                 let held = last.held.or(Some(asked));
                 if last.held.is_none() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -34,8 +35,11 @@ impl Admin {
         Self { metrics, resolver, stopping }
     }
 
-    async fn answer(&self, method: &Method, uri: &Uri) -> Answer {
-        if uri.path() == "/explain" && method == Method::GET {
+    async fn answer(&self, method: &Method, uri: &Uri, host: Option<&HeaderValue>) -> Answer {
+        if uri.path() == "/explain" && (method == Method::GET || method == Method::HEAD) {
+            if !is_local(host) {
+                return explain::failure(StatusCode::MISDIRECTED_REQUEST, "ask by address, not by name");
+            }
             return explain::answer(&self.resolver, uri.query().unwrap_or_default()).await;
         }
         let (status, text) = self.answer_in_text(method, uri.path());
@@ -68,11 +72,22 @@ impl Admin {
     }
 }
 
+/// Whether a request names its server by address or as localhost. A page that had its name resolve to the
+/// operator's machine would be let in otherwise.
+fn is_local(host: Option<&HeaderValue>) -> bool {
+    let authority = host.and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()
+    })
+}
+
 impl Handler for Admin {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Answer { status, text, media_type } = self.answer(request.method(), request.uri()).await;
+        let Answer { status, text, media_type } =
+            self.answer(request.method(), request.uri(), request.headers().get(HOST)).await;
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -48,7 +48,7 @@ fn failed(error: &ResolveError) -> Answer {
     failure(StatusCode::BAD_GATEWAY, &error.to_string())
 }
 
-fn failure(status: StatusCode, message: &str) -> Answer {
+pub(super) fn failure(status: StatusCode, message: &str) -> Answer {
     json(status, format!("{}\n", serde_json::json!({ "error": message })))
 }
 
