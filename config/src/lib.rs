@@ -27,8 +27,9 @@ pub use excerpt::Excerpt;
 pub use log::Log;
 pub use merge::Merge;
 pub use rule::{
-    GlobError, MemberPattern, Part, PatternError, PlatformError, PlatformSource, Preset, PresetError,
-    RepositoryGlob, RequiredPlatform, Rule, Skew, SkewError, SourceError, TagGlob, Word, WordError,
+    GlobError, MAX_MEMBERS, MemberPattern, Part, PatternError, PlatformError, PlatformSource, Preset,
+    PresetError, RepositoryGlob, RequiredPlatform, Rule, Skew, SkewError, SourceError, TagGlob, Word,
+    WordError,
 };
 pub use server::Server;
 pub use upstream::Upstream;

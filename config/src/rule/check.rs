@@ -9,8 +9,8 @@ use super::skew::Skew;
 use super::source::PlatformSource;
 use super::word::Word;
 
-/// More members than this would make each unknown tag cost too many upstream requests.
-pub(crate) const MAX_MEMBERS: usize = 32;
+/// The most members of a rule: more would make each unknown tag cost too many upstream requests.
+pub const MAX_MEMBERS: usize = 32;
 
 #[derive(Debug, Error)]
 pub(super) enum RuleError {

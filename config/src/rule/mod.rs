@@ -16,6 +16,7 @@ mod source;
 mod word;
 
 pub use self::glob::{GlobError, RepositoryGlob, TagGlob};
+pub use check::MAX_MEMBERS;
 pub(crate) use check::exceeds_members;
 pub use entry::Rule;
 pub(crate) use list::{deserialize, distinct, repeated};

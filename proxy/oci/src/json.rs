@@ -90,18 +90,17 @@ fn is_deep(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// Nobody reads its fields.
+    #[derive(Deserialize)]
+    struct Unread {}
+
     #[test]
     fn depth_is_bounded_also_where_nobody_looks() {
         let nested = |levels: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
-        let read = |text: &str| {
-            from_object::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(text.as_bytes()).is_ok()
-        };
+        let read = |text: &str| from_object::<Unread>(text.as_bytes()).is_ok();
         assert!(read(&nested(MAX_DEPTH - 1)));
         assert!(!read(&nested(MAX_DEPTH)));
         assert!(read(&format!(r#"{{"a":"\"{}","b":"\\"}}"#, "[".repeat(100))), "brackets in a string");
-        assert!(
-            from_object::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(b"{\"a\":\"\xff\"}")
-                .is_err()
-        );
+        assert!(from_object::<Unread>(b"{\"a\":\"\xff\"}").is_err());
     }
 }

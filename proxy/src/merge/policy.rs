@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onetag_config::{Merge, Skew};
+use onetag_config::{Merge, PlatformSource, Skew};
 use onetag_oci::Platform;
 
 /// How the members that a rule finds are merged.
@@ -10,8 +10,8 @@ use onetag_oci::Platform;
 pub struct Policy {
     /// Complete a base that already is an index with several platforms, instead of passing it on (rule I4).
     pub complete_index: bool,
-    /// Believe the rule about a member's platform, not the image (rule P8, `platform_source = "rule"`).
-    pub overrule: bool,
+    /// Which is believed about a member's platform: its image or the rule (rule P8).
+    pub platform_source: PlatformSource,
     /// No answer without the tag itself.
     pub require_base: bool,
     /// A repository of members that denies access counts as one that does not exist.
@@ -31,7 +31,7 @@ impl Policy {
     pub fn usual(merge: &Merge) -> Self {
         Self {
             complete_index: merge.complete_index,
-            overrule: false,
+            platform_source: PlatformSource::Config,
             require_base: false,
             skip_denied: false,
             platforms: Vec::new(),

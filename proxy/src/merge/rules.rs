@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use onetag_config::{MemberPattern, Merge, Part, PlatformSource, Skew, Word};
+use onetag_config::{MAX_MEMBERS, MemberPattern, Merge, Part, Skew, Word};
 use onetag_oci::{Platform, Repository, Tag};
 
 use super::claim::Claim;
@@ -11,8 +11,8 @@ use super::platform::normalise;
 use super::policy::Policy;
 use super::token::Token;
 
-/// The most members of a rule; what is known of a repository's members fits one machine word.
-pub const MAX_MEMBERS: usize = 32;
+// What is known of a repository's members fits one machine word.
+const _: () = assert!(MAX_MEMBERS <= u32::BITS as usize);
 
 /// The longest tag (distribution-spec, section Pulling manifests).
 const MAX_TAG: usize = 128;
@@ -113,7 +113,7 @@ impl Rule {
             place,
             policy: Policy {
                 complete_index: rule.complete_index.unwrap_or(merge.complete_index),
-                overrule: rule.platform_source == PlatformSource::Rule,
+                platform_source: rule.platform_source,
                 require_base: rule.require_base,
                 skip_denied: rule.skip_denied,
                 platforms: rule.platforms.iter().map(required).collect(),

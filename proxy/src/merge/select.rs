@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use onetag_config::PlatformSource;
 use onetag_oci::{Descriptor, Digest, Platform};
 
 use super::claim::Claim;
@@ -192,8 +193,10 @@ impl Picks<'_> {
                 let images: Vec<_> = entries.iter().filter(|entry| is_image(entry)).collect();
                 let before = (self.kept.len(), self.verdicts[place].findings.len());
                 // Which of several images the rule means, only these can say.
-                let overrule = self.policy.overrule && images.len() == 1;
-                images.into_iter().for_each(|image| self.take_image(place, image, overrule));
+                let overrule = self.policy.platform_source == PlatformSource::Rule && images.len() == 1;
+                for image in images {
+                    self.take_image(place, image, overrule);
+                }
                 if before == (self.kept.len(), self.verdicts[place].findings.len()) {
                     self.verdicts[place].findings.push(Finding::NoImages);
                 }

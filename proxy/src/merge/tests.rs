@@ -155,7 +155,8 @@ fn vector_18_a_rule_that_is_believed_overrules_the_image() {
         base(vec![image(OCI, "a", "linux/amd64")]),
         member(Some("arm64"), vec![image(OCI, "x", "linux/amd64/v3")]),
     ];
-    let selection = select(&members, &Policy { overrule: true, ..usual() });
+    let selection =
+        select(&members, &Policy { platform_source: onetag_config::PlatformSource::Rule, ..usual() });
     let Outcome::Merged(index) = &selection.outcome else { panic!("{selection:?}") };
     assert_eq!(platforms(index), ["linux/amd64", "linux/arm64/v8"]);
     let overruled = Finding::Overruled { platform: platform("linux/amd64/v3").into(), by: "arm64".into() };

@@ -102,9 +102,9 @@ impl Resolver {
         let policy = &self.rules.of(repository, tag).policy;
         // A tag that is gone is gone; one that lost an image may have it again in a moment.
         let images = |record: &TagRecord| record.tagged.as_ref().map(|tagged| tagged.images);
-        let lost = |last: &TagRecord| now.tagged.is_some() && images(&now) < images(last);
+        let is_smaller = |last: &TagRecord| now.tagged.is_some() && images(&now) < images(last);
         let skewed = now.withheld.is_some() || (now.tagged.is_some() && !is_coherent(&now));
-        match last.filter(|last| policy.skew == Skew::Hold && (skewed || lost(last))) {
+        match last.filter(|last| policy.skew == Skew::Hold && (skewed || is_smaller(last))) {
             Some(last) if last.held.is_none_or(|since| since.elapsed() < policy.skew_grace) => {
                 let held = last.held.or(Some(asked));
                 if last.held.is_none() {
