@@ -144,3 +144,18 @@ async fn a_member_that_is_gone_for_a_moment_is_waited_for() {
     site.registry.delete_tag(REPOSITORY, "latest-arm");
     assert_eq!(site.manifest("latest").await.status, 404, "what is gone is gone");
 }
+
+#[tokio::test]
+async fn a_build_that_cannot_be_read_is_not_taken_for_the_same() {
+    let site = site("skew = \"hold\"").await;
+    let push = |tag: &str, image: &Image| site.registry.push_index(REPOSITORY, tag, &buildx(image));
+    push("latest", &image("linux/amd64", "one"));
+    push("latest-arm", &image("linux/arm64", "one"));
+    let first = site.manifest("latest").await;
+    let next = image("linux/amd64", "two");
+    push("latest", &next);
+    site.registry.delete_blob(REPOSITORY, &next.config_digest());
+    let held = site.manifest("latest").await;
+    served_as(&held, OCI_INDEX, &first.body);
+    assert_eq!(held.header("onetag-source"), Some("held"));
+}

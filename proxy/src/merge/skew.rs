@@ -21,6 +21,8 @@ pub struct Build {
     pub version: String,
     /// When it was made, since the Unix epoch.
     pub created: Option<Duration>,
+    /// Whether it could not be read, so that nobody knows.
+    pub unreadable: bool,
 }
 
 /// How the members of a tag differ.
@@ -32,6 +34,8 @@ pub enum Skew {
     Version,
     /// They were made too long after one another.
     Created,
+    /// One of them cannot be read.
+    Unknown,
 }
 
 impl Build {
@@ -42,6 +46,7 @@ impl Build {
             revision: say(REVISION).cloned().unwrap_or_default(),
             version: say(VERSION).cloned().unwrap_or_default(),
             created: time_of(&config.created),
+            unreadable: false,
         }
     }
 
@@ -53,7 +58,13 @@ impl Build {
             revision: say(REVISION),
             version: say(VERSION),
             created: created.and_then(|text| time_of(text)),
+            unreadable: false,
         }
+    }
+
+    /// What an image says that cannot be read.
+    pub fn unreadable() -> Self {
+        Self { unreadable: true, ..Self::default() }
     }
 
     /// Whether it says nothing at all.
@@ -65,6 +76,9 @@ impl Build {
 /// How the builds differ, if they do: by revision where all name one, else by version, else by more than
 /// `gap` between the first and the last.
 pub(super) fn between<'a>(builds: impl Iterator<Item = &'a Build> + Clone, gap: Duration) -> Option<Skew> {
+    if builds.clone().any(|build| build.unreadable) {
+        return Some(Skew::Unknown);
+    }
     let verdict = |of: fn(&Build) -> &str| {
         let mut all = builds.clone().map(of);
         let first = all.clone().next()?;
@@ -88,6 +102,7 @@ impl Skew {
             Self::Revision => "revision",
             Self::Version => "version",
             Self::Created => "created",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -98,6 +113,7 @@ impl fmt::Display for Skew {
             Self::Revision => "its members name different revisions",
             Self::Version => "its members name different versions",
             Self::Created => "its members were made too long after one another",
+            Self::Unknown => "one of its members cannot be read to tell its build",
         })
     }
 }
@@ -136,7 +152,8 @@ mod tests {
     use super::*;
 
     fn build(revision: &str, version: &str, created: &str) -> Build {
-        Build { revision: revision.into(), version: version.into(), created: time_of(created) }
+        let created = time_of(created);
+        Build { revision: revision.into(), version: version.into(), created, unreadable: false }
     }
 
     fn skew(builds: &[Build]) -> Option<Skew> {
@@ -172,6 +189,7 @@ mod tests {
         assert_eq!(skew(&[build("a", "1", time), build("b", "1", time)]), Some(Skew::Revision));
         assert_eq!(skew(&[build("a", "1", time), build("a", "2", "2024-03-01T00:00:00Z")]), None);
         assert_eq!(skew(&[build("", "1", time), build("b", "2", time)]), Some(Skew::Version));
+        assert_eq!(skew(&[build("a", "1", time), Build::unreadable()]), Some(Skew::Unknown));
     }
 
     #[test]

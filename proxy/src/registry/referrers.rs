@@ -27,7 +27,8 @@ pub(super) async fn list(
 ) -> Result<Response<Body>, RegistryError> {
     if !resolver.is_merged(repository, digest).await {
         let path = format!("referrers/{digest}");
-        let source = resolver.source(repository, digest).await.ok().flatten();
+        // Where nobody can say whose image this is, an empty list would say that it is unsigned.
+        let source = resolver.source(repository, digest).await?;
         let home = source.as_ref().unwrap_or(repository);
         let list = pass(resolver.upstream(), uri, (repository, home), &path, INDEX).await?;
         if let Some(source) = &source

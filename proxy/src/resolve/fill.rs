@@ -114,7 +114,7 @@ impl Resolver {
         }
         let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.place)).collect();
         let gather = Gather::new(self, repository);
-        let home = self.home(repository, tag).await;
+        let home = self.home(repository, tag).await?;
         let policy = rule.policy_for(repository, tag);
         let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &policy).await?;
         let lone = found.first().filter(|first| first.is_base && (base_alone || found.len() == 1));
@@ -141,12 +141,12 @@ impl Resolver {
 
     /// The repository in which a tag is: that of the image which a signature's tag names (rule G2), else
     /// the one that was asked for.
-    async fn home(&self, repository: &Repository, tag: &Tag) -> Repository {
+    async fn home(&self, repository: &Repository, tag: &Tag) -> Result<Repository, ResolveError> {
         let source = match is_referrer(tag).then(|| subject_of(tag)).flatten() {
-            Some(digest) => self.source(repository, &digest).await.ok().flatten(),
+            Some(digest) => self.source(repository, &digest).await?,
             None => None,
         };
-        source.unwrap_or_else(|| repository.clone())
+        Ok(source.unwrap_or_else(|| repository.clone()))
     }
 
     async fn keep(&self, repository: &Repository, case: &Case<'_>) -> Option<Arc<Tagged>> {

@@ -111,7 +111,7 @@ impl Reader<'_> {
                 _ => Ok(Build::default()),
             }
         };
-        Ok(Stop::sort(read.await)?.unwrap_or_default())
+        Ok(Stop::sort(read.await)?.unwrap_or_else(|_| Build::unreadable()))
     }
 
     async fn entries(

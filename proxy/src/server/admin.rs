@@ -8,18 +8,22 @@ use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::connection::Handler;
 use super::explain;
 use crate::resolve::Resolver;
 use crate::telemetry::Metrics;
 
+/// How many explanations may be under way at once.
+const EXPLANATIONS: usize = 4;
+
 /// What the admin listener answers.
 pub struct Admin {
     metrics: Arc<Metrics>,
     resolver: Arc<Resolver>,
     stopping: watch::Receiver<bool>,
+    explaining: Semaphore,
 }
 
 /// What the admin listener says.
@@ -32,7 +36,7 @@ pub(super) struct Answer {
 impl Admin {
     /// The admin surface; it is not ready from the moment that `stopping` is true.
     pub fn new(metrics: Arc<Metrics>, resolver: Arc<Resolver>, stopping: watch::Receiver<bool>) -> Self {
-        Self { metrics, resolver, stopping }
+        Self { metrics, resolver, stopping, explaining: Semaphore::new(EXPLANATIONS) }
     }
 
     async fn answer(&self, method: &Method, uri: &Uri, host: Option<&HeaderValue>) -> Answer {
@@ -40,6 +44,8 @@ impl Admin {
             if !is_local(host) {
                 return explain::failure(StatusCode::MISDIRECTED_REQUEST, "ask by address, not by name");
             }
+            // Each is a merge of its own, past the caches of tags.
+            let _permit = self.explaining.acquire().await;
             return explain::answer(&self.resolver, uri.query().unwrap_or_default()).await;
         }
         let (status, text) = self.answer_in_text(method, uri.path());
