@@ -18,6 +18,18 @@ pub(super) enum RuleError {
         "{0} can never hold, because {1} before it takes every tag of every repository; write {0} before {1}"
     )]
     Unreachable(String, String),
+    #[error("{0} can never hold, because {1} before it takes all that it names; write {0} before {1}")]
+    Covered(String, String),
+    #[error("another rule before it is called {0:?}, too; logs and explanations could not tell them apart")]
+    SameName(String),
+    #[error(
+        "\"merge\" is what the section of that name is called in logs and explanations; choose another name"
+    )]
+    ReservedName,
+    #[error(
+        "no member has {{arch}}, so arch has no use; leave it out, or write a member as \"{{tag}}-{{arch}}\""
+    )]
+    UnusedArch,
     #[error("the preset has \"{0}\", too; leave it out of members")]
     InPreset(Box<MemberPattern>),
     #[error("{0} members result; at most {MAX_MEMBERS} are allowed; shorten arch or members")]
@@ -45,6 +57,7 @@ pub(super) enum RuleError {
 
 /// Checks a rule that stands behind others.
 pub(super) fn check(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
+    check_name(rule, earlier)?;
     check_reachable(rule, earlier)?;
     check_skew(rule)?;
     check_members(rule)?;
@@ -62,10 +75,25 @@ fn count(rule: &Rule, default_words: usize) -> usize {
     rule.patterns().iter().map(|pattern| if pattern.has_arch() { words } else { 1 }).sum()
 }
 
+fn check_name(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
+    match &rule.name {
+        Some(name) if name == "merge" => Err(RuleError::ReservedName),
+        Some(name) if earlier.iter().any(|other| other.name == rule.name) => {
+            Err(RuleError::SameName(name.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_reachable(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
     let takes_all = |rule: &Rule| rule.takes_all_repositories() && rule.takes_all_tags();
-    match earlier.iter().position(takes_all) {
-        Some(at) => Err(RuleError::Unreachable(label(rule, earlier.len()), label(&earlier[at], at))),
+    if let Some(at) = earlier.iter().position(takes_all) {
+        return Err(RuleError::Unreachable(label(rule, earlier.len()), label(&earlier[at], at)));
+    }
+    let covers =
+        |other: &Rule| other.takes_all_tags() && rule.names_only(|name| other.takes_repository(name));
+    match earlier.iter().position(covers) {
+        Some(at) => Err(RuleError::Covered(label(rule, earlier.len()), label(&earlier[at], at))),
         None => Ok(()),
     }
 }
@@ -91,6 +119,10 @@ fn check_members(rule: &Rule) -> Result<(), RuleError> {
         && let Some(twice) = rule.members.iter().find(|member| member.names_the_same(&preset))
     {
         return Err(RuleError::InPreset(Box::new(twice.clone())));
+    }
+    let patterns = rule.patterns();
+    if !rule.arch.is_empty() && !patterns.is_empty() && !patterns.iter().any(MemberPattern::has_arch) {
+        return Err(RuleError::UnusedArch);
     }
     if exceeds_members(rule, 0) {
         return Err(RuleError::TooMany(count(rule, 0)));

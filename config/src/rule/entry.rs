@@ -50,7 +50,7 @@ pub struct Rule {
     #[serde(skip_serializing_if = "is_default")]
     pub skip_denied: bool,
     /// What a merged tag has to run on; a tag that lacks one of these is incomplete.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "list::distinct", skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<RequiredPlatform>,
     /// Whether a tag that already is an index of several platforms is completed from its members.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,13 @@ impl Rule {
         }
     }
 
-    fn takes_repository(&self, repository: &str) -> bool {
+    /// Whether the rule names its repositories one by one, and all of them are so.
+    pub(super) fn names_only(&self, is_so: impl Fn(&str) -> bool) -> bool {
+        let names: Option<Vec<&str>> = self.repositories.iter().map(RepositoryGlob::name).collect();
+        names.is_some_and(|names| !names.is_empty() && names.into_iter().all(is_so))
+    }
+
+    pub(super) fn takes_repository(&self, repository: &str) -> bool {
         if self.repositories.is_empty() {
             let namespace = self.preset.and_then(Preset::namespace);
             return namespace.is_none_or(|namespace| {

@@ -55,7 +55,7 @@ pub enum GlobError {
     #[error("matches no repository: {0:?} cannot be a part of its name; write it as in \"library/*\"")]
     Component(Box<str>),
     /// A tag that starts with `.` or `-`.
-    #[error("matches no tag, because none starts with {0:?}; write \"*{0}...\" or leave it out")]
+    #[error("matches no tag, because none starts with {0:?}; write \"*\" before it, or leave it out")]
     Start(char),
     /// `**` beside other text, or in a tag.
     #[error("has \"**\" beside other text; write \"*\"")]
@@ -66,6 +66,11 @@ pub enum GlobError {
 }
 
 impl RepositoryGlob {
+    /// The one repository that it takes, if it has no wildcard.
+    pub(super) fn name(&self) -> Option<&str> {
+        (!self.text.bytes().any(|byte| WILDCARDS.contains(&byte))).then_some(&*self.text)
+    }
+
     /// Whether a repository is one of these.
     pub fn matches(&self, repository: &str) -> bool {
         let names: Vec<&str> = repository.split('/').collect();

@@ -8,6 +8,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use super::check::check;
 use super::entry::Rule;
 use super::member::MemberPattern;
+use super::platform::RequiredPlatform;
 use super::word::Word;
 
 /// More rules than this are better said with globs.
@@ -19,6 +20,12 @@ pub(crate) trait Distinct: Display {
 }
 
 impl Distinct for Word {
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl Distinct for RequiredPlatform {
     fn is_same(&self, other: &Self) -> bool {
         self == other
     }

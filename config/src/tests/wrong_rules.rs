@@ -365,7 +365,7 @@ fn a_glob_that_matches_nothing_is_refused() {
         (
             r#"tags = ["-rc*"]"#,
             "2:9",
-            r#"rule[0].tags[0]: "-rc*" matches no tag, because none starts with '-'; write "*-..." or leave it out"#,
+            r#"rule[0].tags[0]: "-rc*" matches no tag, because none starts with '-'; write "*" before it, or leave it out"#,
         ),
         (r#"tags = ["v**"]"#, "2:9", r#"rule[0].tags[0]: "v**" has "**" beside other text; write "*""#),
         (
@@ -443,6 +443,26 @@ fn settings_of_a_rule_that_do_not_go_together_are_refused() {
             r#"rule[0]: platform_source = "rule" needs the platform of "{tag}-edge"; write { pattern = "{tag}-edge", platform = "linux/arm64" }"#,
         ),
         (
+            "repositories = [\"team/*\"]\n[[rule]]\nrepositories = [\"team/app\"]",
+            "3:1",
+            "rule[1]: rule[1] can never hold, because rule[0] before it takes all that it names; write rule[1] before rule[0]",
+        ),
+        (
+            "name = \"x\"\ntags = [\"v*\"]\n[[rule]]\nname = \"x\"",
+            "4:1",
+            r#"rule[1]: another rule before it is called "x", too; logs and explanations could not tell them apart"#,
+        ),
+        (
+            "name = \"merge\"",
+            "1:1",
+            r#"rule[0]: "merge" is what the section of that name is called in logs and explanations; choose another name"#,
+        ),
+        (
+            "members = [\"{tag}-edge\"]\narch = [\"arm64\"]",
+            "1:1",
+            r#"rule[0]: no member has {arch}, so arch has no use; leave it out, or write a member as "{tag}-{arch}""#,
+        ),
+        (
             "name = \"all\"\n[[rule]]\nname = \"mine\"\ntags = [\"v*\"]",
             "3:1",
             r#"rule[1]: rule "mine" can never hold, because rule "all" before it takes every tag of every repository; write rule "mine" before rule "all""#,
@@ -476,7 +496,8 @@ fn a_rule_is_a_table_in_two_brackets() {
 
 #[test]
 fn there_are_at_most_256_rules() {
-    let rules = |count: usize| "[[rule]]\nrepositories = [\"team/app\"]\n".repeat(count);
+    let rule = |number: usize| format!("[[rule]]\nrepositories = [\"team/app{number}\"]\n");
+    let rules = |count: usize| (0..count).map(rule).collect::<String>();
     assert!(parse(&rules(256)).is_ok());
     assert_eq!(
         refusal(&rules(257)).lines().next().unwrap(),
