@@ -50,7 +50,8 @@ pub(super) struct Case<'a> {
 }
 
 impl Resolver {
-    /// Asks the upstream what a tag is now, past all caches of tags, and says why. Nothing is kept.
+    /// Asks the upstream what a tag is now, past all caches of tags, and says why. No tag's answer
+    /// changes by it.
     pub async fn explain(
         self: &Arc<Self>,
         repository: &Repository,
