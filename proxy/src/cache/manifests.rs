@@ -88,6 +88,12 @@ impl Manifests {
         self.memory.insert((repository.clone(), content.digest.clone()), Arc::new(entry));
     }
 
+    /// Forgets content: it was deleted.
+    pub fn remove(&self, repository: &Repository, digest: &Digest) {
+        self.memory.invalidate(&(repository.clone(), digest.clone()));
+        self.records.note(vec![Write::Remove(Table::Manifests, key(repository, digest))]);
+    }
+
     /// The bytes that are held in memory.
     pub fn weight(&self) -> u64 {
         self.memory.weighted_size()

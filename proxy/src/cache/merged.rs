@@ -44,7 +44,8 @@ struct Source {
 
 impl MergedStore {
     /// Room for `bytes` in memory before the disk: for indexes, and half as much for the sources of digests.
-    pub fn new(bytes: u64, records: Arc<Records>) -> Self {
+    /// `with_sources` are the repositories that have any on the disk ([`with_sources`]).
+    pub fn new(bytes: u64, records: Arc<Records>, with_sources: HashSet<Repository>) -> Self {
         let weigh = |_: &(Repository, Digest), kept: &Kept| kept.content.weight();
         Self {
             indexes: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
@@ -53,25 +54,9 @@ impl MergedStore {
                 .max_capacity(bytes / 2 / SOURCE_BYTES)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
-            with_sources: RwLock::default(),
+            with_sources: RwLock::new(with_sources),
             records,
         }
-    }
-
-    /// Learns from the disk which repositories have sources. To be called once, before anything is asked.
-    pub fn recall(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut from = String::new();
-        while let Some(key) = store.keys(Table::Sources, &from, 1)?.pop() {
-            let repository = key.split('@').next().unwrap_or_default();
-            self.with_sources().extend(repository.parse::<Repository>());
-            // '@' + 1: the first key of the next repository.
-            from = format!("{repository}A");
-        }
-        Ok(())
-    }
-
-    fn with_sources(&self) -> std::sync::RwLockWriteGuard<'_, HashSet<Repository>> {
-        self.with_sources.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
@@ -115,7 +100,7 @@ impl MergedStore {
         if sources.is_empty() {
             return;
         }
-        self.with_sources().insert(repository.clone());
+        self.with_sources.write().unwrap_or_else(PoisonError::into_inner).insert(repository.clone());
         let is_known = |(digest, source): &(Digest, Repository)| {
             let known = self.sources.get(&(repository.clone(), digest.clone()));
             known.is_some_and(|known| known.durable && known.repository == *source)
@@ -169,4 +154,16 @@ impl MergedStore {
         let source = Arc::new(Source { repository: source, durable, used: Used::now() });
         self.sources.insert((repository.clone(), digest), source);
     }
+}
+
+/// The repositories with digests that are in other repositories, by what the disk knows.
+pub fn with_sources(store: &dyn Store) -> Result<HashSet<Repository>, StoreError> {
+    let (mut all, mut from) = (HashSet::new(), String::new());
+    while let Some(key) = store.keys(Table::Sources, &from, 1)?.pop() {
+        let repository = key.split('@').next().unwrap_or_default();
+        all.extend(repository.parse::<Repository>());
+        // The character after '@': the first key of the next repository.
+        from = format!("{repository}A");
+    }
+    Ok(all)
 }

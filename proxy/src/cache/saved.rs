@@ -28,6 +28,7 @@ pub(super) struct Saved {
     basis: Vec<SavedTag>,
     alone: bool,
     complete: bool,
+    incomplete: bool,
     /// Seconds of the Unix epoch, as all times here.
     found: u64,
     confirmed: u64,
@@ -76,6 +77,7 @@ pub(super) fn write(record: &TagRecord, settings: u64) -> Option<Vec<u8>> {
         basis: tagged.basis.tags.iter().map(saved).collect(),
         alone: tagged.basis.alone,
         complete: tagged.basis.complete,
+        incomplete: tagged.basis.incomplete,
         found: clock(tagged.basis.found),
         confirmed: clock(record.confirmed),
         held: record.held.map(clock),
@@ -128,6 +130,7 @@ impl Saved {
                 tags: tags?,
                 alone: self.alone,
                 complete: self.complete,
+                incomplete: self.incomplete,
                 found: moment(self.found)?,
             },
         };

@@ -51,6 +51,8 @@ pub struct Basis {
     /// Whether every tag was there that the repository's tags are known to have: nothing is missing that
     /// may still come.
     pub complete: bool,
+    /// Whether the upstream lacked content that it lists itself.
+    pub incomplete: bool,
     /// When this was found out.
     pub found: Instant,
 }

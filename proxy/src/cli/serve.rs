@@ -48,6 +48,7 @@ fn start(config: &Config) -> Result<Started, Failure> {
         max_connections: config.server.max_connections.get(),
         header_timeout: config.server.header_timeout.get(),
     };
+    tokio::spawn(Arc::clone(&resolver).prune());
     let started = Running { registry, admin, limits, resolver, metrics }.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok(started)

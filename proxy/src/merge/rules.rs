@@ -84,6 +84,11 @@ impl Rules {
         self.0.iter().find(matches).unwrap_or(&self.0[self.0.len() - 1])
     }
 
+    /// Whether any rule has members in other repositories.
+    pub fn reach_elsewhere(&self) -> bool {
+        self.0.iter().any(|rule| rule.elsewhere() != 0)
+    }
+
     /// For how long any rule may hold a coherent answer.
     pub fn longest_hold(&self) -> Duration {
         let holding = self.0.iter().filter(|rule| rule.policy.skew == Skew::Hold);

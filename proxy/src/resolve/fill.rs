@@ -1,12 +1,13 @@
 //! One fill: everything between a cold tag and its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::HeaderValue;
 use onetag_config::Skew as SkewRule;
 use onetag_oci::{Descriptor, Digest, Document, Platform, Reference, Repository, Tag};
 
-use crate::cache::{Content, Knowledge, Origin, Single, Tagged};
+use crate::cache::{Basis, Content, Knowledge, Origin, Single, Tagged};
 use crate::merge::{
     Candidate, Claim, Finding, Member, Outcome, Rule, Selection, is_image, is_referrer, normalise, select,
 };
@@ -158,7 +159,7 @@ impl Resolver {
         let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
                 self.merged.keep(repository, &content).await;
-                self.manifests.put(repository, &content);
+                self.manifests.remember(repository, &content);
                 (Origin::Merged, &index.entries[..])
             }
             Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),
@@ -172,9 +173,10 @@ impl Resolver {
         };
         let members = HeaderValue::from_str(&shortened(&case.sources()));
         let members = members.unwrap_or(HeaderValue::from_static(""));
-        let skew = case.selection.skew.map(crate::merge::Skew::word);
+        let skew = case.selection.skew.map(|skew| HeaderValue::from_static(skew.word()));
         let images = entries.iter().filter(|entry| is_image(entry)).count().max(1);
-        Some(Arc::new(Tagged { content, single, origin, members, skew, images }))
+        let basis = case.basis(images);
+        Some(Arc::new(Tagged { content, single, origin, members, skew, images, basis }))
     }
 
     fn report(&self, explanation: &Explanation, selection: &Selection) {
@@ -234,6 +236,22 @@ impl Case<'_> {
             _ => !self.selection.verdicts[*place].used.is_empty(),
         };
         (0..self.members.len()).filter(used).map(|place| self.members[place].address.to_string()).collect()
+    }
+
+    /// What the upstream said, for later checks.
+    fn basis(&self, images: usize) -> Basis {
+        let tag = |found: &Found| (found.address.clone(), found.content.digest.clone());
+        let occur = self.candidates.iter().filter(|other| self.knowledge.allows(other.place)).count();
+        let members = self.found.iter().filter(|found| !found.is_base).count();
+        // A lone image may yet get members, in a repository that has none so far.
+        let settled = matches!(self.knowledge, Knowledge::Known(_)) && members == occur && images > 1;
+        Basis {
+            tags: self.found.iter().map(tag).collect(),
+            alone: self.base_alone,
+            complete: self.base_alone || self.candidates.is_empty() || settled,
+            incomplete: self.refused || self.selection.is_incomplete(),
+            found: Instant::now(),
+        }
     }
 
     /// Refuses the merge: the base passes if there is one of this repository.

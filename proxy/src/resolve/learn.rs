@@ -45,7 +45,10 @@ impl Resolver {
                 let elsewhere = this.existing(&foreign).await;
                 let mask = local.map(|mask| mask | elsewhere | rule.elsewhere() & !expanded);
                 tracing::debug!(repository = %key.0, rule = rule.name, listed = mask.is_some(), "learned");
-                this.occurring.learn(&key, mask, asked);
+                if this.occurring.learn(&key, mask, asked) {
+                    let repository = &key.0;
+                    this.tags.expire(Some(repository), |(of, _)| of == repository).await;
+                }
             };
             resolver.learning.join(key.clone(), || learn(key)).await
         });

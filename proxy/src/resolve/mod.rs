@@ -6,10 +6,13 @@ mod error;
 mod explanation;
 mod fill;
 mod gather;
+mod invalidate;
 mod learn;
 mod reader;
 mod resolver;
+mod revalidate;
 mod tag;
+mod times;
 
 pub use error::ResolveError;
 pub use explanation::{

@@ -52,6 +52,8 @@ labels! {
     TagAnswer {
         /// From the cache, without a word to the upstream.
         Hit = "hit",
+        /// From the cache, past its time; the upstream is asked in the background.
+        Revalidated = "revalidated",
         /// The upstream was asked, by this request or one that it waited for.
         Filled = "filled",
         /// The upstream failed; the last good answer was served.
@@ -127,6 +129,10 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Open connections of the admin listener.
     pub admin_connections: IntGauge,
+    /// Failures of the store in the data directory.
+    pub store_errors: IntCounter,
+    /// Records that were not written because the disk cannot keep up or fails.
+    pub records_dropped: IntCounter,
     /// Bytes held by the cache of manifests and indexes.
     pub cache_bytes: IntGauge,
 }
@@ -167,6 +173,8 @@ impl Metrics {
             blob_bytes: counter(r, "blob_bytes_total", "Blob bytes sent to clients.")?,
             connections: gauge(r, "connections", "Open client connections.")?,
             admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,
+            store_errors: counter(r, "store_errors_total", "Failures of the store in the data directory.")?,
+            records_dropped: counter(r, "records_dropped_total", "Records that could not be written.")?,
             cache_bytes: gauge(r, "cache_bytes", "Bytes held by the cache of manifests and indexes.")?,
             registry,
         })
