@@ -72,6 +72,8 @@ labels! {
     UpstreamKind {
         /// A manifest or index.
         Manifest = "manifest",
+        /// What a tag names, without the bytes.
+        Head = "head",
         /// An image config that a merge needs.
         Config = "config",
         /// A blob for a client.

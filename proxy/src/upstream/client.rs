@@ -22,6 +22,7 @@ use super::body::UpstreamBody;
 use super::credentials::Credentials;
 use super::destination::Destinations;
 use super::error::{Asked, UpstreamError};
+use super::head::Head;
 use super::headers::pick;
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
@@ -89,12 +90,17 @@ impl Upstream {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Option<Manifest>, UpstreamError> {
-        let path = format!("/v2/{repository}/manifests/{reference}");
-        let ask = self.ask(UpstreamKind::Manifest, Method::GET, &path, Some(repository))?;
-        let ask = ask.accepting(MediaType::ACCEPT_MANIFESTS);
+        let ask = self.ask_for_manifest(UpstreamKind::Manifest, Method::GET, repository, reference)?;
         let _place = self.place(&ask).await?;
         let read = |parts: &Parts, bytes| manifest::read(&parts.headers, bytes, reference);
         self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await
+    }
+
+    /// What a reference names, without the bytes: the request of [`Self::manifest`] with HEAD.
+    pub async fn head(&self, repository: &Repository, reference: &Reference) -> Result<Head, UpstreamError> {
+        let ask = self.ask_for_manifest(UpstreamKind::Head, Method::HEAD, repository, reference)?;
+        let _place = self.place(&ask).await?;
+        self.attempts.head(&ask).await
     }
 
     /// A blob of at most `limit` bytes, whole and verified; `None` when there is none.
@@ -160,6 +166,18 @@ impl Upstream {
             *absent.status_mut() = StatusCode::NOT_FOUND;
             absent
         }))
+    }
+
+    fn ask_for_manifest(
+        &self,
+        kind: UpstreamKind,
+        method: Method,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Ask, UpstreamError> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let ask = self.ask(kind, method, &path, Some(repository))?;
+        Ok(ask.accepting(MediaType::ACCEPT_MANIFESTS))
     }
 
     fn ask(

@@ -4,12 +4,12 @@ mod auth;
 mod blobs;
 mod credentials;
 mod documents;
+mod heads;
 mod log;
 mod realms;
 mod redirects;
 mod resumes;
 mod retries;
-
 mod times;
 mod tls;
 
