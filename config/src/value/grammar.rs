@@ -15,7 +15,12 @@ pub(crate) fn is_in_tag(c: char) -> bool {
 
 /// Whether a text of allowed characters is a repository.
 pub(crate) fn is_repository(text: &str) -> bool {
-    text.len() <= MAX_REPOSITORY && text.split('/').all(is_component)
+    fits_repository(text) && text.split('/').all(is_component)
+}
+
+/// Whether a text is not too long for a repository.
+pub(crate) fn fits_repository(text: &str) -> bool {
+    text.len() <= MAX_REPOSITORY
 }
 
 /// Whether a text of allowed characters is not too long for a tag.

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::grammar::{fits_tag, is_in_repository, is_in_tag, is_repository};
+use super::grammar::{fits_repository, fits_tag, is_in_repository, is_in_tag, is_repository};
 use super::text::{Text, text_setting};
 
 const DEFAULT_TAG: &str = "latest";
@@ -50,6 +50,9 @@ pub enum WarmReferenceError {
         "has a repository that cannot exist: its components are letters and digits joined by '.', '_' or '-'; write it like \"team/app:latest\""
     )]
     Repository,
+    /// Longer than any repository.
+    #[error("has a repository of more than 255 characters, which none may have")]
+    LongRepository,
     /// A character that no tag has.
     #[error("has {0:?} in the tag, where only letters, digits, '_', '.' and '-' may stand; leave it out")]
     TagCharacter(char),
@@ -116,6 +119,7 @@ fn check_repository(repository: &str, tag: &str) -> Result<(), WarmReferenceErro
             Err(WarmReferenceError::UpperCase(format!("{lower}:{tag}").into()))
         }
         Some(c) => Err(WarmReferenceError::RepositoryCharacter(c)),
+        None if !fits_repository(repository) => Err(WarmReferenceError::LongRepository),
         None if is_repository(repository) => Ok(()),
         None => Err(WarmReferenceError::Repository),
     }
