@@ -17,5 +17,5 @@ pub use manifests::Manifests;
 pub use merged::{MergedStore, with_sources};
 pub use occurring::{Knowledge, Occurring};
 pub use records::{Failure, Records};
-pub use store::{adopt, DiskStore, OpenError, Store, StoreError, Table, Write};
+pub use store::{DiskStore, OpenError, Store, StoreError, Table, Write, adopt};
 pub use tags::{Basis, Origin, Single, TagRecord, Tagged, Tags};

@@ -71,7 +71,7 @@ impl Occurring {
     /// Forgets what is known of a repository: something was pushed there.
     pub fn forget(&self, repository: &Repository) {
         let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| key.0 == *repository).collect();
-        keys.iter().for_each(|key| self.known.invalidate(key));
+        keys.iter().for_each(|key| self.known.invalidate(&**key));
     }
 
     /// Remembers what the tag list that was asked for at `learned` showed; none when it could not be had.

@@ -292,7 +292,11 @@ impl TagRecord {
             };
             let basis = tagged.basis.tags.iter().map(|(address, _)| ADDRESS + address.tag.as_str().len());
             let own = tagged.members.len() + basis.sum::<usize>();
-            tagged.content.weight().saturating_add(single).saturating_add(u32::try_from(own).unwrap_or(u32::MAX))
+            tagged
+                .content
+                .weight()
+                .saturating_add(single)
+                .saturating_add(u32::try_from(own).unwrap_or(u32::MAX))
         });
         let names = 2 * (repository.as_str().len() + tag.as_str().len());
         tagged.saturating_add(u32::try_from(FIXED + names).unwrap_or(u32::MAX))

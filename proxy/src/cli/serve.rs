@@ -22,9 +22,10 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let started = start(&config)?;
+        let (started, resolver) = start(&config)?;
         signals.next().await;
         stop(started, config.server.shutdown_grace.get(), signals).await;
+        resolver.flush().await;
         Ok(())
     });
     // A disk or a name server that hangs must not keep the process.
@@ -32,7 +33,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     ended
 }
 
-fn start(config: &Config) -> Result<Started, Failure> {
+fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
     let upstream = settings::upstream(config, Arc::clone(&metrics))?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
@@ -49,9 +50,9 @@ fn start(config: &Config) -> Result<Started, Failure> {
         header_timeout: config.server.header_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
-    let started = Running { registry, admin, limits, resolver, metrics }.start();
+    let started = Running { registry, admin, limits, resolver: Arc::clone(&resolver), metrics }.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
-    Ok(started)
+    Ok((started, resolver))
 }
 
 async fn stop(started: Started, grace: Duration, mut signals: Signals) {

@@ -1,8 +1,8 @@
 //! The resolver: everything that a decision needs, in one place.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use onetag_config::Config;

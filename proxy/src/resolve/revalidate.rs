@@ -57,7 +57,8 @@ impl Resolver {
             return Ok(false);
         }
         let skip_denied = rule.policy.skip_denied;
-        let heads = asked.iter().map(|address| self.is_same(repository, address, digest_of(address), skip_denied));
+        let heads =
+            asked.iter().map(|address| self.is_same(repository, address, digest_of(address), skip_denied));
         match try_join_all(heads).await {
             Ok(_) => Ok(true),
             Err(Doubt::Changed) => Ok(false),

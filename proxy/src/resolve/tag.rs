@@ -69,7 +69,10 @@ impl Resolver {
         let record = self.tags.load(key, &self.manifests, &self.merged).await?;
         let tagged = record.tagged.as_ref()?;
         let believed = self.times_of(key).of_complete(&key.1);
-        if record.expired || record.held.is_some() || !tagged.basis.complete || believed < record.confirmed.elapsed()
+        if record.expired
+            || record.held.is_some()
+            || !tagged.basis.complete
+            || believed < record.confirmed.elapsed()
         {
             return Some(record);
         }
@@ -90,10 +93,7 @@ impl Resolver {
 
     /// The renewed record of a tag. Who has a last good answer to fall back on does not wait long: the
     /// renewal goes on without the caller, and clients give up on headers after half a minute.
-    async fn renewed(
-        self: &Arc<Self>,
-        key: Key,
-    ) -> Result<Result<TagRecord, ResolveError>, FlightLost> {
+    async fn renewed(self: &Arc<Self>, key: Key) -> Result<Result<TagRecord, ResolveError>, FlightLost> {
         let last = self.tags.get(&key).filter(|record| self.is_usable(&key, record) && !record.expired);
         let resolver = Arc::clone(self);
         let renewal = self.tag_flights.join(key.clone(), || async move { resolver.renew(&key).await });

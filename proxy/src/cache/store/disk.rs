@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{Store, StoreError, Table, Write};
 
@@ -77,7 +75,8 @@ impl DiskStore {
 
     fn try_with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(|open| work(&open.database)) {
+        match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(|open| work(&open.database))
+        {
             None | Some(Err(redb::Error::PreviousIo)) => {}
             Some(done) => return done,
         }
