@@ -12,6 +12,7 @@ mod cost;
 mod differential;
 mod errors;
 mod explain;
+mod freshness;
 mod inspect;
 mod malformed;
 mod merge;

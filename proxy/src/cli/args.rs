@@ -72,6 +72,9 @@ pub(super) struct ServeArguments {
     /// How long a tag is answered without asking the upstream again [default: 60s]
     #[arg(long, env = "ONETAG_TAG_TTL", value_name = "TIME", help_heading = "Cache")]
     pub(super) tag_ttl: Option<Age>,
+    /// How long after that it is answered at once while the upstream is asked in the background [default: 1h]
+    #[arg(long, env = "ONETAG_STALE_WHILE_REVALIDATE", value_name = "TIME", help_heading = "Cache")]
+    pub(super) stale_while_revalidate: Option<Age>,
     /// How long a missing tag is believed to be missing, at most 10s [default: 5s]
     #[arg(long, env = "ONETAG_NEGATIVE_TTL", value_name = "TIME", help_heading = "Cache")]
     pub(super) negative_ttl: Option<NegativeTtl>,

@@ -55,6 +55,7 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
     set(&mut cache.data_dir, arguments.data_dir.clone());
     set(&mut cache.memory, arguments.memory);
     set(&mut cache.tag_ttl, arguments.tag_ttl);
+    set(&mut cache.stale_while_revalidate, arguments.stale_while_revalidate);
     set(&mut cache.negative_ttl, arguments.negative_ttl);
     set(&mut cache.stale_if_error, arguments.stale_if_error);
     set(&mut config.log.format, arguments.log_format);

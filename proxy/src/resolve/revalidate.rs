@@ -16,6 +16,20 @@ use super::resolver::Resolver;
 /// How long an answer is confirmed by HEADs alone before it is made anew: whatever drifted is mended then.
 const MADE_ANEW: Duration = Duration::from_hours(24);
 
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// It has to be made anew.
+    Changed,
+    /// It holds.
+    Same {
+        /// Whether it has all that the repository's tags are known to have ([`Basis::complete`]).
+        ///
+        /// [`Basis::complete`]: crate::cache::Basis::complete
+        complete: bool,
+    },
+}
+
 /// Why the HEADs do not confirm an answer.
 enum Doubt {
     /// Something changed, or a HEAD cannot tell: the upstream has to be asked in full.
@@ -24,20 +38,23 @@ enum Doubt {
 }
 
 impl Resolver {
-    /// Whether the upstream still has what an answer was made of, and nothing more. A digest from a header is
+    /// Asks whether the upstream still has what an answer was made of, and nothing more. A digest from a header is
     /// only compared with one that was computed; where they differ, the tag is filled.
-    pub(super) async fn is_unchanged(
+    pub(super) async fn check(
         self: &Arc<Self>,
         (repository, tag): &(Repository, Tag),
         record: &TagRecord,
-    ) -> Result<bool, ResolveError> {
-        let Some(tagged) = record.tagged.as_ref().filter(|_| record.held.is_none()) else { return Ok(false) };
+    ) -> Result<Check, ResolveError> {
+        let Some(tagged) = record.tagged.as_ref().filter(|_| record.held.is_none()) else {
+            return Ok(Check::Changed);
+        };
         let basis = &tagged.basis;
         if basis.incomplete || basis.found.elapsed() > MADE_ANEW || is_referrer(tag) {
-            return Ok(false);
+            return Ok(Check::Changed);
         }
         let rule = self.rules.of(repository, tag);
         let mut asked = vec![Address { repository: None, tag: tag.clone() }];
+        let mut complete = basis.complete;
         if !basis.alone {
             let candidates = rule.candidates(repository, tag);
             let key = (repository.clone(), rule.place);
@@ -49,19 +66,21 @@ impl Resolver {
             }
             let occur = candidates.into_iter().filter(|other| knowledge.allows(other.place));
             asked.extend(occur.map(|other| other.address));
+            let all = matches!(knowledge, Knowledge::Known(_)) && asked.len() == basis.tags.len();
+            complete |= all && tagged.images > 1;
         }
         let digest_of = |address: &Address| {
             basis.tags.iter().find(|(known, _)| known == address).map(|(_, digest)| digest)
         };
         if basis.tags.iter().any(|(address, _)| !asked.contains(address)) {
-            return Ok(false);
+            return Ok(Check::Changed);
         }
         let skip_denied = rule.policy.skip_denied;
         let heads =
             asked.iter().map(|address| self.is_same(repository, address, digest_of(address), skip_denied));
         match try_join_all(heads).await {
-            Ok(_) => Ok(true),
-            Err(Doubt::Changed) => Ok(false),
+            Ok(_) => Ok(Check::Same { complete }),
+            Err(Doubt::Changed) => Ok(Check::Changed),
             Err(Doubt::Failed(error)) => Err(error.into()),
         }
     }

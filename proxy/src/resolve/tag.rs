@@ -15,6 +15,7 @@ use crate::upstream::ErrorKind;
 use super::error::ResolveError;
 use super::fill::Filled;
 use super::resolver::Resolver;
+use super::revalidate::Check;
 use super::times::Times;
 
 /// For how long the last good answer is served before a failing upstream is asked again; longer where the
@@ -157,16 +158,16 @@ impl Resolver {
     /// Asks the upstream; where that fails, the last good answer stands in (rule I6).
     async fn asked(self: &Arc<Self>, key: &Key, last: Option<TagRecord>) -> Result<TagRecord, ResolveError> {
         let asked = Instant::now();
-        let unchanged = match &last {
-            Some(last) => self.is_unchanged(key, last).await,
-            None => Ok(false),
+        let check = match &last {
+            Some(last) => self.check(key, last).await,
+            None => Ok(Check::Changed),
         };
-        let filled = match unchanged {
-            Ok(true) => {
+        let filled = match check {
+            Ok(Check::Same { complete }) => {
                 let last = last.ok_or(FlightLost)?;
-                return Ok(self.confirmed(key, last, asked));
+                return Ok(self.confirmed(key, last, complete, asked));
             }
-            Ok(false) => self.fill(&key.0, &key.1).await,
+            Ok(Check::Changed) => self.fill(&key.0, &key.1).await,
             Err(error) => Err(error),
         };
         let usable = last.clone().filter(|record| self.is_usable(key, record));
@@ -185,9 +186,11 @@ impl Resolver {
     }
 
     /// The record of an answer that the upstream still gives.
-    fn confirmed(&self, key: &Key, last: TagRecord, asked: Instant) -> TagRecord {
-        let complete = last.tagged.as_ref().is_some_and(|tagged| tagged.basis.complete);
+    fn confirmed(&self, key: &Key, mut last: TagRecord, complete: bool, asked: Instant) -> TagRecord {
         let times = self.times_of(key);
+        if let Some(tagged) = last.tagged.as_mut().filter(|tagged| tagged.basis.complete != complete) {
+            Arc::make_mut(tagged).basis.complete = complete;
+        }
         let believed = if complete { times.of_complete(&key.1) } else { times.fresh };
         TagRecord { confirmed: asked, fresh_until: asked + believed, stale: false, expired: false, ..last }
     }
