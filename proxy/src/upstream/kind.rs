@@ -50,6 +50,12 @@ pub enum ErrorKind {
         /// What the upstream says about it.
         detail: Detail,
     },
+    /// The upstream is down, and was not asked.
+    #[error("it failed {outages} times in a row, and is probed until it answers")]
+    Open {
+        /// How many failures in a row it took.
+        outages: u32,
+    },
     /// An answer that cannot be right.
     #[error(transparent)]
     Wrong(Wrong),
