@@ -57,7 +57,7 @@ async fn a_digest_from_head_is_there_after_a_kill_even_while_the_upstream_is_dow
     stage.registry.go_down().await;
     let onetag = stage.serve();
     served_as(&get(&onetag, &digest).await, DOCKER_LIST, legacy.merged());
-    assert_eq!(refusal(&get(&onetag, "latest").await).0, 502);
+    assert_eq!(refusal(&get(&onetag, "latest").await).0, 503);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! An upstream that is down is asked by nobody but one probe, until it answers again.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::Response;
@@ -32,10 +33,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(super) struct Breaker {
     /// Outages in a row; the breaker is open from [`OUTAGES`] on, and stays there until it closes.
     outages: AtomicU32,
+    /// The last of them, for those that want to know why.
+    last: Mutex<Option<UpstreamError>>,
     probe: Probe,
     metrics: Arc<Metrics>,
     /// The probing ends when this is dropped.
     alive: watch::Sender<()>,
+}
+
+/// The failure that an open breaker saw last.
+#[derive(Debug)]
+pub struct Last(Option<UpstreamError>);
+
+impl fmt::Display for Last {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |error| write!(f, " ({})", error.kind()))
+    }
 }
 
 /// A question that every registry answers, whoever asks.
@@ -47,13 +60,19 @@ pub(super) struct Probe {
 
 impl Breaker {
     pub(super) fn new(probe: Probe, metrics: Arc<Metrics>) -> Self {
-        Self { outages: AtomicU32::new(0), probe, metrics, alive: watch::Sender::new(()) }
+        Self {
+            outages: AtomicU32::new(0),
+            last: Mutex::default(),
+            probe,
+            metrics,
+            alive: watch::Sender::new(()),
+        }
     }
 
     /// Whether anything may go out now.
     pub(super) fn admit(&self) -> Result<(), ErrorKind> {
         match self.outages.load(Ordering::Relaxed) {
-            OUTAGES.. => Err(ErrorKind::Open { outages: OUTAGES }),
+            OUTAGES.. => Err(ErrorKind::Open { outages: OUTAGES, last: Last(self.last().clone()) }),
             _ => Ok(()),
         }
     }
@@ -69,6 +88,7 @@ impl Breaker {
 
     /// The upstream did not answer. One caller sees the last outage that it takes, and opens.
     pub(super) fn failed(self: &Arc<Self>, error: &UpstreamError) {
+        self.note(error);
         let count = |outages| (outages < OUTAGES).then_some(outages + 1);
         let before = self.outages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         if before == Ok(OUTAGES - 1) {
@@ -84,7 +104,7 @@ impl Breaker {
         let (breaker, mut gone) = (Arc::downgrade(self), self.alive.subscribe());
         tokio::spawn(async move {
             tokio::select! {
-                () = probe.run(&metrics) => {}
+                () = probe.run(&metrics, &breaker) => {}
                 _ = gone.changed() => {}
             }
             if let Some(breaker) = breaker.upgrade() {
@@ -92,6 +112,14 @@ impl Breaker {
                 info!("the upstream answers again");
             }
         });
+    }
+
+    fn note(&self, error: &UpstreamError) {
+        *self.last() = Some(error.clone());
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<UpstreamError>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
@@ -109,9 +137,12 @@ impl Drop for Breaker {
 
 impl Probe {
     /// Asks until there is an answer, the first time at once.
-    async fn run(&self, metrics: &Metrics) {
+    async fn run(&self, metrics: &Metrics, breaker: &Weak<Breaker>) {
         let mut wait = FIRST_WAIT;
-        while self.once(metrics).await.is_err() {
+        while let Err(error) = self.once(metrics).await {
+            if let Some(breaker) = breaker.upgrade() {
+                breaker.note(&error);
+            }
             tokio::time::sleep(jittered(wait)).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }

@@ -39,6 +39,7 @@ mod watch;
 mod tests;
 
 pub use body::UpstreamBody;
+pub use breaker::Last;
 pub use cause::Cause;
 pub use client::{BlobRange, Upstream};
 pub use credentials::Credentials;

@@ -11,7 +11,7 @@ fn ping() -> Match {
 }
 
 fn is_open(error: &UpstreamError) -> bool {
-    matches!(error.kind(), ErrorKind::Open { outages: 10 })
+    matches!(error.kind(), ErrorKind::Open { outages: 10, .. })
 }
 
 /// Asks until the breaker opens.
@@ -41,7 +41,12 @@ async fn an_upstream_that_is_down_is_asked_by_its_probe_alone_until_that_is_answ
     registry.go_down().await;
     until_open(&site).await;
     assert_eq!((site.value("upstream_open"), site.value("upstream_openings_total")), (1, 1));
-    assert_eq!((site.counted("manifest", "failed"), site.counted("manifest", "refused")), (10, 1));
+    let text = site.manifest("latest").await.unwrap_err().to_string();
+    assert!(
+        text.contains("failed 10 times in a row (cannot connect: ") && text.ends_with("being probed"),
+        "{text}"
+    );
+    assert_eq!((site.counted("manifest", "failed"), site.counted("manifest", "refused")), (10, 2));
 
     registry.fail(ping(), Fault::status(503));
     registry.come_back().await;
