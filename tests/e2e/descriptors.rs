@@ -13,8 +13,8 @@ use crate::support::{Legacy, Site, bin, eventually, serve_bin, served_as, whole_
 fn limited(folder: &std::path::Path, files: u32) -> std::path::PathBuf {
     let script = folder.join("onetag");
     let text = format!("#!/bin/sh\nulimit -n {files} && exec '{}' \"$@\"\n", bin().display());
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(&script, text).expect("a writable folder");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("a file of our own");
     script
 }
 

@@ -172,7 +172,7 @@ async fn the_probe_ends_with_the_upstream() {
     drop(upstream);
     tokio::time::sleep(Duration::from_millis(100)).await;
     registry.forget_requests();
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(registry.requests().len(), 0);
     assert!(metrics.render().unwrap().contains("\nonetag_upstream_open 0\n"));
 }
