@@ -9,6 +9,7 @@ mod auth;
 mod blob;
 mod cli;
 mod cost;
+mod descriptors;
 mod differential;
 mod errors;
 mod explain;

@@ -59,7 +59,7 @@ async fn a_digest_from_head_is_there_after_a_kill_even_while_the_upstream_is_dow
     let onetag = stage.serve();
     served_as(&get(&onetag, &digest).await, DOCKER_LIST, legacy.merged());
     served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
-    assert_eq!(refusal(&get(&onetag, "other").await).0, 502);
+    assert!(matches!(refusal(&get(&onetag, "other").await).0, 502 | 503));
 }
 
 #[tokio::test]

@@ -12,8 +12,12 @@ use crate::server::{Bound, Limits, Running, Started};
 use crate::telemetry::{Metrics, init_logs};
 
 use super::args::ServeArguments;
+use super::descriptors;
 use super::exit::{Failure, print};
 use super::settings;
+
+/// How long a client may take nothing of an answer.
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
@@ -46,8 +50,9 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let resolver = Arc::new(Resolver::new(upstream, config, disk, Arc::clone(&metrics)));
     let (public, private) = (registry.address(), admin.address());
     let limits = Limits {
-        max_connections: config.server.max_connections.get(),
+        max_connections: descriptors::connections(config.server.max_connections.get()),
         header_timeout: config.server.header_timeout.get(),
+        stall_timeout: STALL_TIMEOUT,
     };
     tokio::spawn(Arc::clone(&resolver).prune());
     let started = Running { registry, admin, limits, resolver: Arc::clone(&resolver), metrics }.start();

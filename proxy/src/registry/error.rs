@@ -123,13 +123,18 @@ impl RegistryError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
         if self.code == Code::Unsupported {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
         response
     }
+}
+
+/// Rounded up: whoever comes back a moment too early has to wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<&UpstreamError> for RegistryError {
@@ -142,6 +147,7 @@ impl From<&UpstreamError> for RegistryError {
             ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Timeout { phase: Phase::Connect, .. } => {
                 (Code::BadUpstream, "the upstream registry cannot be reached")
             }
+            ErrorKind::Open { .. } => (Code::Unavailable, "the upstream registry is down"),
             ErrorKind::Status { status, .. } if !status.is_server_error() => {
                 (Code::BadUpstream, "the upstream registry refuses the request")
             }

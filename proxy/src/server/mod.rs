@@ -5,6 +5,7 @@ mod connection;
 mod explain;
 mod listener;
 mod running;
+mod stall;
 
 pub use admin::Admin;
 pub use connection::{Handler, Limits};

@@ -80,6 +80,8 @@ labels! {
         Blob = "blob",
         /// A bearer token.
         Token = "token",
+        /// Whether an upstream that was down answers again.
+        Probe = "probe",
         /// Anything else: tag list, referrers.
         Other = "other",
     }
@@ -102,6 +104,8 @@ labels! {
         Timeout = "timeout",
         /// An answer that cannot be right: wrong digest, type, size or form.
         Wrong = "wrong",
+        /// Nothing was sent: the upstream is down, or wants to be left alone.
+        Refused = "refused",
     }
 }
 
@@ -115,6 +119,10 @@ pub struct Metrics {
     upstream_requests: Vec<Vec<IntCounter>>,
     upstream_seconds: Vec<Histogram>,
     tag_answers: Vec<IntCounter>,
+    /// Upstreams that are down, as far as is known.
+    pub upstream_open: IntGauge,
+    /// How often an upstream was found to be down.
+    pub upstream_openings: IntCounter,
     /// Merged indexes that were built.
     pub merged: IntCounter,
     /// Tags whose upstream bytes were passed on as they are.
@@ -167,6 +175,8 @@ impl Metrics {
             upstream_requests: UpstreamKind::ALL.iter().map(outcome_counters).collect(),
             upstream_seconds: children(&upstream_seconds, UpstreamKind::ALL.iter().map(|kind| kind.label())),
             tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
+            upstream_open: gauge(r, "upstream_open", "Whether the upstream is down and only probed.")?,
+            upstream_openings: counter(r, "upstream_openings_total", "Times the upstream was found down.")?,
             merged: counter(r, "merged_total", "Merged indexes built.")?,
             passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
             members_left_out: counter(r, "members_left_out_total", "Members found and left out of a merge.")?,
@@ -193,6 +203,11 @@ impl Metrics {
     pub fn upstream(&self, kind: UpstreamKind, outcome: UpstreamOutcome, took: Duration) {
         self.upstream_requests[kind as usize][outcome as usize].inc();
         self.upstream_seconds[kind as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a request to the upstream that was not sent.
+    pub fn upstream_refused(&self, kind: UpstreamKind) {
+        self.upstream_requests[kind as usize][UpstreamOutcome::Refused as usize].inc();
     }
 
     /// Counts an answer to a request for a tag.

@@ -9,5 +9,5 @@ mod site;
 pub(crate) use expect::{entry, entry_json, index, refusal, served_as};
 pub(crate) use legacy::Legacy;
 pub(crate) use poll::eventually;
-pub(crate) use process::{command, failure, peak_memory, serve, serve_with, text, whole_log};
+pub(crate) use process::{bin, command, failure, peak_memory, serve, serve_bin, serve_with, text, whole_log};
 pub(crate) use site::{ACCEPT, REPOSITORY, Site, manifest_path};
