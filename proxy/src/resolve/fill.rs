@@ -189,12 +189,12 @@ impl Resolver {
         Some(Arc::new(Tagged { content, single, origin, members, skew, images, basis }))
     }
 
-    /// Tells the log and the metrics what was decided.
-    pub(super) fn report(&self, Report { explanation, selection }: &Report) {
+    /// Tells the log and the metrics what was decided; `served`: whether clients get that.
+    pub(super) fn report(&self, Report { explanation, selection }: &Report, served: bool) {
         match explanation.answer {
-            Answer::Merged => self.metrics.merged.inc(),
-            Answer::Passed => self.metrics.passed.inc(),
-            Answer::Withheld | Answer::Absent => {}
+            Answer::Merged if served => self.metrics.merged.inc(),
+            Answer::Passed if served => self.metrics.passed.inc(),
+            _ => {}
         }
         let Explanation { repository, reference: tag, .. } = explanation;
         for member in &explanation.members {
@@ -218,7 +218,9 @@ impl Resolver {
         if let Some(why) = &explanation.withheld {
             tracing::warn!(%repository, %tag, rule = %explanation.rule, "{why}");
         }
-        if let Outcome::Merged(index) = &selection.outcome {
+        if let Outcome::Merged(index) = &selection.outcome
+            && served
+        {
             let used = explanation.members.iter().filter(|member| member.state == MemberState::Used);
             let from: Vec<&str> = used.map(|member| member.tag.as_str()).collect();
             tracing::info!(%repository, %tag, digest = %index.digest, from = from.join(","), "merged");

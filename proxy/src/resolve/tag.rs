@@ -178,15 +178,13 @@ impl Resolver {
             }
             (Err(error), _) => Err(error),
             (Ok(filled), Some(last)) if filled.incomplete => {
+                self.report(&filled.report, false);
                 let why = "the upstream lacks content that it lists";
                 Ok(stand_in(key, last, asked, Duration::ZERO, &why))
             }
             (Ok(filled), _) => {
                 let (record, report) = self.settled(key, filled, last.filter(is_coherent), asked);
-                // While an answer is held, nobody gets what was made.
-                if record.held.is_none() {
-                    self.report(&report);
-                }
+                self.report(&report, record.held.is_none());
                 Ok(record)
             }
         }
