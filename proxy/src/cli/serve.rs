@@ -16,9 +16,6 @@ use super::descriptors;
 use super::exit::{Failure, print};
 use super::settings;
 
-/// How long a client may take nothing of an answer.
-const STALL_TIMEOUT: Duration = Duration::from_mins(1);
-
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
     init_logs(&config.log).map_err(Failure::usage)?;
@@ -52,7 +49,7 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let limits = Limits {
         max_connections: descriptors::connections(config.server.max_connections.get()),
         header_timeout: config.server.header_timeout.get(),
-        stall_timeout: STALL_TIMEOUT,
+        stall_timeout: config.server.stall_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
     let started = Running { registry, admin, limits, resolver: Arc::clone(&resolver), metrics }.start();
