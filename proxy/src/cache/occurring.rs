@@ -68,9 +68,9 @@ impl Occurring {
         mask.map_or(Knowledge::Unknown, Knowledge::Known)
     }
 
-    /// Forgets what is known of a repository: something was pushed there.
-    pub fn forget(&self, repository: &Repository) {
-        let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| key.0 == *repository).collect();
+    /// Forgets what is known of some repositories under some rules: something was pushed there.
+    pub fn forget(&self, concerns: impl Fn(&(Repository, usize)) -> bool) {
+        let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| concerns(key)).collect();
         keys.iter().for_each(|key| self.known.invalidate(&**key));
     }
 
