@@ -25,7 +25,9 @@ impl Change {
     /// Where it was.
     pub fn repository(&self) -> &Repository {
         match self {
-            Self::Tag(repository, _) | Self::Deleted(repository, _) | Self::Repository(repository) => repository,
+            Self::Tag(repository, _) | Self::Deleted(repository, _) | Self::Repository(repository) => {
+                repository
+            }
         }
     }
 
@@ -95,7 +97,7 @@ impl Resolver {
         }
         let one = changes.iter().all(|change| change.repository() == first.repository());
         let only = Some(first.repository()).filter(|_| one && !self.rules.reach_elsewhere());
-        let expired = self.tags.expire(only, |key| changes.iter().any(|change| self.depends(key, change))).await;
+        let expired = self.tags.expire(only, |key| self.depends(key, changes)).await;
         tracing::debug!(changes = changes.len(), repository = %first.repository(), expired, "invalidated");
         expired
     }
@@ -107,12 +109,16 @@ impl Resolver {
         });
     }
 
-    /// Whether the answer to a tag may depend on what changed.
-    pub(super) fn depends(&self, (repository, tag): &(Repository, Tag), change: &Change) -> bool {
-        let here = repository == change.repository();
-        if here && change.concerns(tag) {
+    /// Whether the answer to a tag may depend on any of what changed.
+    pub(super) fn depends(&self, (repository, tag): &(Repository, Tag), changes: &[Change]) -> bool {
+        let concern = |repository: &Repository, tag: &Tag| {
+            changes.iter().any(|change| change.repository() == repository && change.concerns(tag))
+        };
+        if concern(repository, tag) {
             return true;
         }
+        // Most tags are of other repositories; names are costly to make.
+        let here = changes.iter().any(|change| change.repository() == repository);
         if !here && !self.rules.reach_elsewhere() {
             return false;
         }
@@ -120,10 +126,9 @@ impl Resolver {
         if !here && rule.elsewhere() == 0 {
             return false;
         }
-        rule.candidates(repository, tag).iter().any(|other| {
-            let home = other.address.repository.as_ref().unwrap_or(repository);
-            home == change.repository() && change.concerns(&other.address.tag)
-        })
+        rule.candidates(repository, tag)
+            .iter()
+            .any(|other| concern(other.address.repository.as_ref().unwrap_or(repository), &other.address.tag))
     }
 }
 

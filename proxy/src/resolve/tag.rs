@@ -1,6 +1,7 @@
 //! A tag: from the cache while it is fresh; from the cache and checked behind it while it may be stale; by one
 //! check or fill that all callers share; or the last good answer, where the upstream fails.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,9 +78,8 @@ impl Resolver {
         let mut record = self.tags.load(key, &self.manifests, &self.merged).await?;
         let tagged = record.tagged.as_ref()?;
         let believed = self.times_of(key).of_complete(&key.1);
-        let lasts =
-            record.held.is_none() && tagged.basis.complete && believed > record.confirmed.elapsed();
-        let concerns = |change: &_| self.depends(key, change);
+        let lasts = record.held.is_none() && tagged.basis.complete && believed > record.confirmed.elapsed();
+        let concerns = |change: &_| self.depends(key, slice::from_ref(change));
         self.changes.keep(before, concerns, |late| {
             record.expired |= late;
             if lasts && !record.expired {
@@ -153,7 +153,7 @@ impl Resolver {
         for _ in 0..RENEWALS {
             let before = self.changes.count();
             record = self.asked(key, last.clone()).await;
-            let concerns = |change: &_| self.depends(key, change);
+            let concerns = |change: &_| self.depends(key, slice::from_ref(change));
             let late = self.changes.keep(before, concerns, |late| {
                 if let Ok(record) = &mut record {
                     if late {

@@ -42,6 +42,8 @@ labels! {
         Tags = "tags",
         /// A list of referrers.
         Referrers = "referrers",
+        /// A registry's notification of pushes.
+        Notifications = "notifications",
         /// Everything else.
         Other = "other",
     }
@@ -105,6 +107,18 @@ labels! {
     }
 }
 
+labels! {
+    /// What became of a registry's notification of pushes.
+    NotificationOutcome {
+        /// It was understood.
+        Accepted = "accepted",
+        /// It had no token, or a wrong one.
+        Refused = "refused",
+        /// It was no notification, or too large, or too slow.
+        Malformed = "malformed",
+    }
+}
+
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// All metrics of one process.
@@ -115,6 +129,7 @@ pub struct Metrics {
     upstream_requests: Vec<Vec<IntCounter>>,
     upstream_seconds: Vec<Histogram>,
     tag_answers: Vec<IntCounter>,
+    notifications: Vec<IntCounter>,
     /// Merged indexes that were built.
     pub merged: IntCounter,
     /// Tags whose upstream bytes were passed on as they are.
@@ -153,6 +168,8 @@ impl Metrics {
         let upstream_seconds =
             histograms(r, "upstream_request_seconds", "Time to an upstream's response headers.", "kind")?;
         let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
+        let notifications =
+            counters(r, "notifications_total", "Notifications of pushes, from registries.", &["outcome"])?;
         let class_counters =
             |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
         let outcome_counters = |kind: &UpstreamKind| {
@@ -167,6 +184,10 @@ impl Metrics {
             upstream_requests: UpstreamKind::ALL.iter().map(outcome_counters).collect(),
             upstream_seconds: children(&upstream_seconds, UpstreamKind::ALL.iter().map(|kind| kind.label())),
             tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
+            notifications: NotificationOutcome::ALL
+                .iter()
+                .map(|outcome| notifications.with_label_values(&[outcome.label()]))
+                .collect(),
             merged: counter(r, "merged_total", "Merged indexes built.")?,
             passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
             members_left_out: counter(r, "members_left_out_total", "Members found and left out of a merge.")?,
@@ -198,6 +219,11 @@ impl Metrics {
     /// Counts an answer to a request for a tag.
     pub fn tag(&self, answer: TagAnswer) {
         self.tag_answers[answer as usize].inc();
+    }
+
+    /// Counts a registry's notification of pushes.
+    pub fn notification(&self, outcome: NotificationOutcome) {
+        self.notifications[outcome as usize].inc();
     }
 
     /// Everything in the Prometheus text format.
@@ -254,12 +280,14 @@ mod tests {
         metrics.request(Route::Ping, 999, Duration::ZERO);
         metrics.upstream(UpstreamKind::Other, UpstreamOutcome::Wrong, Duration::from_secs(1));
         metrics.tag(TagAnswer::Failed);
+        metrics.notification(NotificationOutcome::Malformed);
         let text = metrics.render().unwrap();
         for line in [
             r#"onetag_requests_total{route="other",status="4xx"} 1"#,
             r#"onetag_requests_total{route="ping",status="5xx"} 1"#,
             r#"onetag_upstream_requests_total{kind="other",outcome="wrong"} 1"#,
             r#"onetag_tag_answers_total{answer="failed"} 1"#,
+            r#"onetag_notifications_total{outcome="malformed"} 1"#,
             "process_open_fds",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
