@@ -335,8 +335,12 @@ mod tests {
         ] {
             assert!(Notification::parse(body.as_bytes()).is_err(), "{body}");
         }
-        let deep = format!(r#"{{"events":[],"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-        assert!(Notification::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_ignored_may_be_nested_as_deep_as_it_fits() {
+        let levels = 500_000;
+        changes(&format!(r#"{{"events":[],"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels)), &[]);
     }
 
     #[test]
