@@ -123,14 +123,14 @@ async fn what_changes_no_tag_expires_none() {
 }
 
 /// Waits until it is known that the repository has no members at all.
-async fn alone(site: &Site, repository: &str) {
+async fn alone(site: &Site) {
     let mut number = 0;
     eventually("no members are known", || {
         number += 1;
-        let path = format!("/v2/{repository}/manifests/nowhere{number}");
+        let tag = format!("nowhere{number}");
         async move {
             site.registry.forget_requests();
-            site.get(&path, &[ACCEPT]).await;
+            site.manifest(&tag).await;
             site.registry.requests().len() == 1
         }
     })
@@ -142,7 +142,7 @@ async fn the_first_member_that_a_repository_ever_had_is_merged_at_once() {
     let site = Site::start(NOTIFIED).await;
     let legacy = Legacy::docker();
     site.registry.push(REPOSITORY, "latest", &legacy.amd64);
-    alone(&site, REPOSITORY).await;
+    alone(&site).await;
     served_as(&site.manifest("latest").await, &legacy.amd64.media_type, &legacy.amd64.manifest);
     site.registry.push(REPOSITORY, "latest-arm", &legacy.arm64);
     expired(&notify(&site, PUSHED[0](REPOSITORY, "latest-arm", &legacy.arm64.digest())).await);
@@ -158,7 +158,6 @@ async fn a_push_to_a_members_repository_changes_the_merged_tag_even_the_first_on
     let site = Site::start(&[NOTIFIED, &config].concat()).await;
     let (old, new) = (Legacy::seeded(1), Legacy::seeded(2));
     site.registry.push("library/app", "latest", &old.amd64);
-    alone(&site, "library/app").await;
     let path = "/v2/library/app/manifests/latest";
     let pull = || site.get(path, &[ACCEPT]);
     served_as(&pull().await, &old.amd64.media_type, &old.amd64.manifest);
