@@ -31,9 +31,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve pulls in front of a registry
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Show what a pull of a reference would get, and why
-    Inspect(InspectArguments),
+    Inspect(Box<InspectArguments>),
     /// Validate a configuration file
     Check(CheckArguments),
     /// Ask a running onetag whether it is healthy (for containers)

@@ -51,8 +51,9 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
         header_timeout: config.server.header_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
-    let resolves = Arc::clone(&resolver);
-    let started = Running { registry, admin, limits, resolver: resolves, webhook_token, metrics }.start();
+    let running =
+        Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
+    let started = running.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok((started, resolver))
 }

@@ -1,5 +1,5 @@
 //! What registries tell about pushes and deletions: the events of the distribution project's registry, and
-//! Harbor's, in its own format and as CloudEvents.
+//! Harbor's, in its own format and as `CloudEvents`.
 
 use std::collections::HashSet;
 
@@ -44,9 +44,11 @@ impl Notification {
         match serde_json::from_slice(body)? {
             Kind { events: Some(_), .. } => {
                 let Envelope { events } = serde_json::from_slice(body)?;
-                events.iter().for_each(|event| read.event(event));
+                for event in &events {
+                    read.event(event);
+                }
             }
-            Kind { kind: Some(kind), specversion, event_data, .. }
+            Kind { r#type: Some(kind), specversion, event_data, .. }
                 if specversion.is_some() || event_data.is_some() =>
             {
                 if let Some(action) = harbors(&kind) {
@@ -145,8 +147,7 @@ fn harbors(kind: &str) -> Option<Action> {
 #[derive(Deserialize)]
 struct Kind {
     events: Option<IgnoredAny>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
+    r#type: Option<String>,
     specversion: Option<IgnoredAny>,
     event_data: Option<IgnoredAny>,
 }
@@ -170,7 +171,7 @@ struct Target {
     digest: Option<String>,
 }
 
-/// Harbor's `event_data`, which a CloudEvent has as its `data`.
+/// Harbor's `event_data`, which a `CloudEvent` has as its `data`.
 #[derive(Deserialize)]
 struct Harbor {
     #[serde(alias = "event_data")]

@@ -3,7 +3,7 @@
 /// A notification about a repository, a tag and a digest.
 pub(super) type Written = fn(&str, &str, &str) -> String;
 
-/// A tag was pushed: by the distribution project's registry, by Harbor, by Harbor as a CloudEvent.
+/// A tag was pushed: by the distribution project's registry, by Harbor, by Harbor as a `CloudEvent`.
 pub(super) const PUSHED: [Written; 3] = [
     |repository, tag, digest| distribution("push", repository, tag, digest),
     |repository, tag, digest| harbor("PUSH_ARTIFACT", repository, tag, digest),
