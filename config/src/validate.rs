@@ -65,13 +65,13 @@ const RULES: [Rule; 12] = [
     },
     Rule {
         setting: "webhook.token",
-        flag: None,
+        flag: Some("--webhook-token"),
         advice: "webhook.token_file is set, too; keep one of them",
         broken: |config| config.webhook.token.is_some() && config.webhook.token_file.is_some(),
     },
     Rule {
         setting: "webhook.token",
-        flag: None,
+        flag: Some("--webhook-token"),
         advice: "the token has to be 16 to 512 visible ASCII characters without spaces; take a long random one",
         broken: |config| {
             config.webhook.token.as_ref().is_some_and(|token| !webhook_token_is_fit(token.expose()))

@@ -29,7 +29,7 @@ fn a_token_is_sixteen_to_512_visible_characters() {
         assert!(!webhook_token_is_fit(unfit), "{unfit:?}");
         assert_eq!(
             refused(unfit),
-            "webhook.token: the token has to be 16 to 512 visible ASCII characters without spaces; take a long \
+            "webhook.token (--webhook-token): the token has to be 16 to 512 visible ASCII characters without spaces; take a long \
              random one"
         );
     }
@@ -42,5 +42,5 @@ fn one_source_of_the_token_is_enough() {
     config.validate().unwrap();
     config.webhook.token = Some("hunter2hunter2hunter2".into());
     let message = config.validate().unwrap_err().to_string();
-    assert_eq!(message, "webhook.token: webhook.token_file is set, too; keep one of them");
+    assert_eq!(message, "webhook.token (--webhook-token): webhook.token_file is set, too; keep one of them");
 }

@@ -68,10 +68,12 @@ impl Occurring {
         mask.map_or(Knowledge::Unknown, Knowledge::Known)
     }
 
-    /// Forgets what is known of a repository: something was pushed there.
-    pub fn forget(&self, repository: &Repository) {
-        let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| key.0 == *repository).collect();
-        keys.iter().for_each(|key| self.known.invalidate(&**key));
+    /// Forgets what is known of some repositories under some rules: something was pushed there.
+    pub fn forget(&self, concerns: impl Fn(&(Repository, usize)) -> bool) {
+        let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| concerns(key)).collect();
+        for key in keys {
+            self.known.invalidate(&*key);
+        }
     }
 
     /// Remembers what the tag list that was asked for at `learned` showed; none when it could not be had.

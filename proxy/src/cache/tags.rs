@@ -126,8 +126,8 @@ impl Tags {
         self.memory.get(key).map(|kept| kept.record)
     }
 
-    /// The record of a tag from the data directory, with the content that it leads to; it is not fresh. What is
-    /// damaged there is as good as absent.
+    /// The record of a tag from the data directory, with the content that it leads to; it is not fresh, and not
+    /// in memory until it is recalled. What is damaged there is as good as absent.
     pub async fn load(
         &self,
         key: &(Repository, Tag),
@@ -139,9 +139,12 @@ impl Tags {
         }
         let value = self.records.get(Table::Tags, text(key)).await.ok().flatten()?;
         let saved = saved::read(&value, self.settings)?;
-        let record = saved.record(&key.0, manifests, merged).await?;
-        self.memory.insert(key.clone(), Remembered { record: record.clone(), written: Some(Instant::now()) });
-        Some(record)
+        saved.record(&key.0, manifests, merged).await
+    }
+
+    /// Keeps a record in memory that is in the data directory.
+    pub fn recall(&self, key: (Repository, Tag), record: TagRecord) {
+        self.memory.insert(key, Remembered { record, written: Some(Instant::now()) });
     }
 
     /// Keeps a record. What changed is written to the disk soon.

@@ -31,9 +31,9 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve pulls in front of a registry
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Show what a pull of a reference would get, and why
-    Inspect(InspectArguments),
+    Inspect(Box<InspectArguments>),
     /// Validate a configuration file
     Check(CheckArguments),
     /// Ask a running onetag whether it is healthy (for containers)
@@ -81,6 +81,14 @@ pub(super) struct ServeArguments {
     /// How long the last good answer is served while the upstream fails [default: 7d]
     #[arg(long, env = "ONETAG_STALE_IF_ERROR", value_name = "TIME", help_heading = "Cache")]
     pub(super) stale_if_error: Option<Age>,
+    /// What a registry must send with its notifications of pushes, as Authorization: Bearer TOKEN. Every user of
+    /// the machine can see it in the process list: prefer --webhook-token-file or the environment
+    #[arg(long, env = "ONETAG_WEBHOOK_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(value_parser = secret, conflicts_with = "webhook_token_file", help_heading = "Notifications")]
+    pub(super) webhook_token: Option<Secret>,
+    /// A file with that token; without either, notifications have no path
+    #[arg(long, env = "ONETAG_WEBHOOK_TOKEN_FILE", value_name = "FILE", help_heading = "Notifications")]
+    pub(super) webhook_token_file: Option<PathBuf>,
     /// The form of the log: auto, text or json
     #[arg(long, env = "ONETAG_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
     pub(super) log_format: Option<LogFormat>,

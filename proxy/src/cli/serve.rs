@@ -37,6 +37,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
     let upstream = settings::upstream(config, Arc::clone(&metrics))?;
+    let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
     let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
     let disk = config.cache.data_dir.as_deref().map(DiskStore::open).transpose().map_err(Failure::usage)?;
@@ -52,7 +53,9 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
         stall_timeout: config.server.stall_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
-    let started = Running { registry, admin, limits, resolver: Arc::clone(&resolver), metrics }.start();
+    let running =
+        Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
+    let started = running.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok((started, resolver))
 }

@@ -89,6 +89,11 @@ impl Rules {
         self.0.iter().any(|rule| rule.elsewhere() != 0)
     }
 
+    /// Whether the rule at this place has members in other repositories.
+    pub fn has_elsewhere(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|rule| rule.elsewhere() != 0)
+    }
+
     /// For how long any rule may hold a coherent answer.
     pub fn longest_hold(&self) -> Duration {
         let holding = self.0.iter().filter(|rule| rule.policy.skew == Skew::Hold);

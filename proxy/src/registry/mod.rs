@@ -5,10 +5,12 @@ mod body;
 mod endpoint;
 mod error;
 mod manifest;
+mod notification;
 mod passed;
 mod referrers;
 mod service;
 mod tags;
+mod webhook;
 
 pub use body::Body;
 pub use endpoint::Endpoint;

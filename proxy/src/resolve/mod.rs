@@ -18,4 +18,5 @@ pub use error::ResolveError;
 pub use explanation::{
     Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,
 };
+pub use invalidate::Change;
 pub use resolver::Resolver;

@@ -17,7 +17,7 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 
 use super::error::ResolveError;
-use super::invalidate::Pushes;
+use super::invalidate::Changes;
 use super::times::Times;
 
 /// How often the data directory is looked through for what nobody used.
@@ -35,7 +35,7 @@ pub struct Resolver {
     pub(super) configs: Configs,
     pub(super) occurring: Occurring,
     pub(super) merged: MergedStore,
-    pub(super) pushes: Pushes,
+    pub(super) changes: Changes,
     records: Arc<Records>,
     retention: Duration,
     pub(super) tag_flights: Flights<(Repository, Tag), Result<TagRecord, ResolveError>>,
@@ -71,7 +71,7 @@ impl Resolver {
             configs: Configs::new(memory / 8),
             occurring: Occurring::new(merge.relearn.get()),
             merged,
-            pushes: Pushes::default(),
+            changes: Changes::default(),
             records,
             retention: cache.retention.get(),
             times,

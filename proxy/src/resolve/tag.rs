@@ -1,6 +1,7 @@
 //! A tag: from the cache while it is fresh; from the cache and checked behind it while it may be stale; by one
 //! check or fill that all callers share; or the last good answer, where the upstream fails.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,13 @@ impl Resolver {
             self.metrics.tag(answer_of(&record, TagAnswer::Revalidated));
             return Ok(record);
         }
-        let filled = self.renewed(key).await?;
+        let mut filled = self.renewed(&key).await?;
+        for _ in 1..RENEWALS {
+            if !self.is_overtaken(&key, &filled) {
+                break;
+            }
+            filled = self.renewed(&key).await?;
+        }
         self.metrics.tag(match &filled {
             Ok(record) => answer_of(record, TagAnswer::Filled),
             Err(_) => TagAnswer::Failed,
@@ -67,18 +74,19 @@ impl Resolver {
 
     /// The record from the data directory; what cannot change is fresh at once.
     async fn recalled(&self, key: &Key) -> Option<TagRecord> {
-        let record = self.tags.load(key, &self.manifests, &self.merged).await?;
+        let before = self.changes.count();
+        let mut record = self.tags.load(key, &self.manifests, &self.merged).await?;
         let tagged = record.tagged.as_ref()?;
         let believed = self.times_of(key).of_complete(&key.1);
-        if record.expired
-            || record.held.is_some()
-            || !tagged.basis.complete
-            || believed < record.confirmed.elapsed()
-        {
-            return Some(record);
-        }
-        let record = TagRecord { fresh_until: record.confirmed + believed, ..record };
-        self.tags.put(key.clone(), record.clone());
+        let lasts = record.held.is_none() && tagged.basis.complete && believed > record.confirmed.elapsed();
+        let concerns = |change: &_| self.depends(key, slice::from_ref(change));
+        self.changes.keep(before, concerns, |late| {
+            record.expired |= late;
+            if lasts && !record.expired {
+                record.fresh_until = record.confirmed + believed;
+            }
+            self.tags.recall(key.clone(), record.clone());
+        });
         Some(record)
     }
 
@@ -94,10 +102,10 @@ impl Resolver {
 
     /// The renewed record of a tag. Who has a last good answer to fall back on does not wait long: the
     /// renewal goes on without the caller, and clients give up on headers after half a minute.
-    async fn renewed(self: &Arc<Self>, key: Key) -> Result<Result<TagRecord, ResolveError>, FlightLost> {
-        let last = self.tags.get(&key).filter(|record| self.is_usable(&key, record) && !record.expired);
-        let resolver = Arc::clone(self);
-        let renewal = self.tag_flights.join(key.clone(), || async move { resolver.renew(&key).await });
+    async fn renewed(self: &Arc<Self>, key: &Key) -> Result<Result<TagRecord, ResolveError>, FlightLost> {
+        let last = self.tags.get(key).filter(|record| self.is_usable(key, record) && !record.expired);
+        let (resolver, owned) = (Arc::clone(self), key.clone());
+        let renewal = self.tag_flights.join(key.clone(), || async move { resolver.renew(&owned).await });
         match last {
             None => renewal.await,
             Some(last) => match tokio::time::timeout(PATIENCE, renewal).await {
@@ -105,6 +113,12 @@ impl Resolver {
                 Err(_) => Ok(Ok(TagRecord { stale: true, ..last })),
             },
         }
+    }
+
+    /// Whether something was pushed since a renewal asked, though maybe before the caller that joined it.
+    fn is_overtaken(&self, key: &Key, renewed: &Result<TagRecord, ResolveError>) -> bool {
+        renewed.as_ref().is_ok_and(|record| !record.stale)
+            && self.tags.get(key).is_some_and(|record| record.expired && !record.is_fresh())
     }
 
     /// Whether a record may stand in for an answer that the upstream fails to give.
@@ -137,13 +151,18 @@ impl Resolver {
         }
         let mut record = Err(ResolveError::Lost(FlightLost));
         for _ in 0..RENEWALS {
-            let before = self.pushes.count();
+            let before = self.changes.count();
             record = self.asked(key, last.clone()).await;
-            let late = self.pushes.since(before, |pushed| self.depends(key, pushed));
-            if let Ok(record) = &mut record {
-                record.expired |= late;
-                self.tags.put(key.clone(), record.clone());
-            }
+            let concerns = |change: &_| self.depends(key, slice::from_ref(change));
+            let late = self.changes.keep(before, concerns, |late| {
+                if let Ok(record) = &mut record {
+                    if late {
+                        (record.expired, record.fresh_until) = (true, Instant::now());
+                    }
+                    self.tags.put(key.clone(), record.clone());
+                }
+                late
+            });
             if !late {
                 break;
             }

@@ -3,7 +3,9 @@
 mod admin;
 mod connection;
 mod explain;
+mod invalidate;
 mod listener;
+mod query;
 mod running;
 mod stall;
 

@@ -42,6 +42,8 @@ labels! {
         Tags = "tags",
         /// A list of referrers.
         Referrers = "referrers",
+        /// A registry's notification of pushes.
+        Notifications = "notifications",
         /// Everything else.
         Other = "other",
     }
@@ -109,6 +111,18 @@ labels! {
     }
 }
 
+labels! {
+    /// What became of a registry's notification of pushes.
+    NotificationOutcome {
+        /// It was understood.
+        Accepted = "accepted",
+        /// It had no token, or a wrong one.
+        Refused = "refused",
+        /// It was no notification, or too large, or too slow.
+        Malformed = "malformed",
+    }
+}
+
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// All metrics of one process.
@@ -123,6 +137,7 @@ pub struct Metrics {
     pub upstream_open: IntGauge,
     /// How often an upstream was found to be down.
     pub upstream_openings: IntCounter,
+    notifications: Vec<IntCounter>,
     /// Merged indexes that were built.
     pub merged: IntCounter,
     /// Tags whose upstream bytes were passed on as they are.
@@ -161,6 +176,8 @@ impl Metrics {
         let upstream_seconds =
             histograms(r, "upstream_request_seconds", "Time to an upstream's response headers.", "kind")?;
         let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
+        let notifications =
+            counters(r, "notifications_total", "Notifications of pushes, from registries.", &["outcome"])?;
         let class_counters =
             |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
         let outcome_counters = |kind: &UpstreamKind| {
@@ -177,6 +194,10 @@ impl Metrics {
             tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
             upstream_open: gauge(r, "upstream_open", "Whether the upstream is down and only probed.")?,
             upstream_openings: counter(r, "upstream_openings_total", "Times the upstream was found down.")?,
+            notifications: NotificationOutcome::ALL
+                .iter()
+                .map(|outcome| notifications.with_label_values(&[outcome.label()]))
+                .collect(),
             merged: counter(r, "merged_total", "Merged indexes built.")?,
             passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
             members_left_out: counter(r, "members_left_out_total", "Members found and left out of a merge.")?,
@@ -213,6 +234,11 @@ impl Metrics {
     /// Counts an answer to a request for a tag.
     pub fn tag(&self, answer: TagAnswer) {
         self.tag_answers[answer as usize].inc();
+    }
+
+    /// Counts a registry's notification of pushes.
+    pub fn notification(&self, outcome: NotificationOutcome) {
+        self.notifications[outcome as usize].inc();
     }
 
     /// Everything in the Prometheus text format.
@@ -269,12 +295,14 @@ mod tests {
         metrics.request(Route::Ping, 999, Duration::ZERO);
         metrics.upstream(UpstreamKind::Other, UpstreamOutcome::Wrong, Duration::from_secs(1));
         metrics.tag(TagAnswer::Failed);
+        metrics.notification(NotificationOutcome::Malformed);
         let text = metrics.render().unwrap();
         for line in [
             r#"onetag_requests_total{route="other",status="4xx"} 1"#,
             r#"onetag_requests_total{route="ping",status="5xx"} 1"#,
             r#"onetag_upstream_requests_total{kind="other",outcome="wrong"} 1"#,
             r#"onetag_tag_answers_total{answer="failed"} 1"#,
+            r#"onetag_notifications_total{outcome="malformed"} 1"#,
             "process_open_fds",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
