@@ -6,6 +6,7 @@ mod endpoint;
 mod error;
 mod manifest;
 mod passed;
+mod range;
 mod referrers;
 mod service;
 mod tags;

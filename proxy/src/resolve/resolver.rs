@@ -6,7 +6,9 @@ use std::time::Duration;
 use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
 
-use crate::cache::{Configs, Content, Manifests, MergedStore, Occurring, Store, TagRecord, Tags};
+use crate::cache::{
+    Blobs, Configs, Content, Links, Manifests, MergedStore, Occurring, Store, TagRecord, Tags,
+};
 use crate::flight::Flights;
 use crate::merge::Rules;
 use crate::telemetry::Metrics;
@@ -25,8 +27,11 @@ pub struct Resolver {
     pub(super) configs: Configs,
     pub(super) occurring: Occurring,
     pub(super) merged: MergedStore,
+    pub(super) blobs: Option<Arc<Blobs>>,
+    pub(super) links: Links,
     pub(super) tag_flights: Flights<(Repository, Tag), Result<TagRecord, ResolveError>>,
     pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
+    pub(super) link_flights: Flights<(Repository, Digest), Result<bool, ResolveError>>,
     pub(super) learning: Flights<(Repository, usize), ()>,
 }
 
@@ -40,11 +45,12 @@ pub(super) struct Times {
 }
 
 impl Resolver {
-    /// A resolver in front of `upstream`; merged indexes go to `disk` where there is one.
+    /// A resolver in front of `upstream`; merged indexes go to `disk` and blobs to `blobs`, where there is one.
     pub fn new(
         upstream: Upstream,
         config: &Config,
         disk: Option<Arc<dyn Store>>,
+        blobs: Option<Arc<Blobs>>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let Config { cache, merge, rule, .. } = config;
@@ -65,9 +71,12 @@ impl Resolver {
             configs: Configs::new(memory / 8),
             occurring: Occurring::new(merge.relearn.get()),
             merged: MergedStore::new(memory / 8, disk),
+            blobs,
+            links: Links::default(),
             times,
             tag_flights: Flights::default(),
             digest_flights: Flights::default(),
+            link_flights: Flights::default(),
             learning: Flights::default(),
         }
     }
