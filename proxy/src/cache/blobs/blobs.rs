@@ -6,11 +6,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use onetag_oci::{Digest, Repository};
 use tokio::sync::{Semaphore, watch};
-use tracing::Instrument;
 
 use crate::flight::Flights;
 use crate::telemetry::Metrics;
@@ -21,9 +20,6 @@ use super::directory::{Directory, Stamp};
 use super::download::{Download, Pace};
 use super::feed::Feed;
 use super::index::{Index, MAX_FILES};
-
-/// For how long a disk that failed is left alone (threat T30).
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
 /// The most downloads under way: they may go on without callers, so callers do not bound them.
 const MAX_ARRIVALS: usize = 256;
@@ -205,7 +201,7 @@ impl Blobs {
         let follower = Follower::of(&arrival);
         drop(receiver);
         let (blobs, digest, feed) = (Arc::clone(self), digest.clone(), Arc::clone(feed));
-        tokio::spawn(Download { blobs, digest, arrival, feed }.run().in_current_span());
+        Download { blobs, digest, arrival, feed }.start();
         Joined::Started(follower)
     }
 
@@ -258,7 +254,7 @@ impl Blobs {
 
     fn is_closed(&self) -> bool {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|failed| failed.elapsed() < PAUSE_AFTER_FAILURE)
+        failed.is_some_and(|failed| failed.elapsed() < self.pace.after_failure)
     }
 }
 

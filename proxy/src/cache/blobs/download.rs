@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use onetag_oci::{Digest, Hasher};
 use tokio::task::spawn_blocking;
+use tracing::Instrument;
 
 use super::arrival::{Abandoned, Arrival, Progress, State};
 use super::blobs::Blobs;
@@ -53,9 +54,18 @@ struct Received {
 }
 
 impl Download {
+    /// Begins, in a task of its own.
+    pub(super) fn start(self) {
+        let under_way = UnderWay::new(&self);
+        let task = async move {
+            self.run().await;
+            drop(under_way);
+        };
+        tokio::spawn(task.in_current_span());
+    }
+
     /// Downloads to the end, and keeps what is right.
-    pub(super) async fn run(self) {
-        let _under_way = UnderWay::new(&self);
+    async fn run(&self) {
         let received = if self.blobs.settings.finish {
             self.receive().await
         } else {
@@ -161,10 +171,12 @@ impl Download {
         let arrival = Arc::clone(&self.arrival);
         let kept = spawn_blocking(move || {
             match blobs.directory.keep(&temporary, &digest) {
-                Ok(stamp) => blobs.moved_in(&digest, &arrival, stamp, &temporary.file),
+                Ok(stamp) => {
+                    drop(reservation);
+                    blobs.moved_in(&digest, &arrival, stamp, &temporary.file);
+                }
                 Err(error) => blobs.disk_failed("a blob cannot be kept", &error),
             }
-            drop(reservation);
             blobs.make_room();
         });
         // A runtime that shuts down needs no cache any more.
@@ -178,9 +190,11 @@ impl Receiving<'_> {
         loop {
             let (pieces, end) = gather(&mut body).await;
             self.write(pieces).await?;
+            if self.total == Some(self.written) {
+                return Ok(());
+            }
             match end {
                 None => {}
-                Some(_) if self.total == Some(self.written) => return Ok(()),
                 Some(Ok(())) => return self.ended().map_err(State::Failed),
                 Some(Err(cut)) => body = self.resume(cut).await.map_err(State::Failed)?,
             }
@@ -288,18 +302,24 @@ async fn gather(body: &mut FeedBody) -> (Vec<Bytes>, Option<Result<(), FeedError
     (pieces, None)
 }
 
-/// How patient downloads are.
+/// How patient the cache is.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
     /// The wait before the first attempt to resume; each further one waits twice as long.
     pub(super) first_wait: Duration,
     /// How long after the last byte there are attempts.
     pub(super) patience: Duration,
+    /// For how long a disk that failed is left alone (threat T30).
+    pub(super) after_failure: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { first_wait: Duration::from_millis(500), patience: Duration::from_mins(1) }
+        Self {
+            first_wait: Duration::from_millis(500),
+            patience: Duration::from_mins(1),
+            after_failure: Duration::from_secs(10),
+        }
     }
 }
 

@@ -13,6 +13,9 @@ mod piece;
 mod reader;
 mod verified;
 
+#[cfg(test)]
+mod tests;
+
 pub use arrival::Follower;
 pub use blobs::{BlobSettings, Blobs, Found, Holder, Joined, OpenBlobsError};
 pub use body::{BlobBody, Part};
