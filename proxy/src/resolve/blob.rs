@@ -94,7 +94,7 @@ impl Asking<'_> {
         if let Some(blobs) = &self.resolver.blobs {
             // A second look is enough: what it misses is not worth a third one.
             for _ in 0..2 {
-                match self.from_cache(blobs).await? {
+                match self.look_in(blobs).await? {
                     Cached::Answer(answered) => return Ok(answered),
                     Cached::Again => {}
                     Cached::Pass => break,
@@ -104,7 +104,7 @@ impl Asking<'_> {
         self.past_the_cache().await
     }
 
-    async fn from_cache(&self, blobs: &Arc<Blobs>) -> Result<Cached, ResolveError> {
+    async fn look_in(&self, blobs: &Arc<Blobs>) -> Result<Cached, ResolveError> {
         let BlobRequest { repository, digest, head, range } = self.request;
         let allowed = match blobs.holder(digest) {
             Holder::Nobody => false,
@@ -160,12 +160,11 @@ impl Asking<'_> {
         }
         let (size, written) = follower.progress();
         let (first, part) = match (range, size) {
-            (None, _) => (0, None),
+            (None, _) | (Some(ByteRange::From(0)), None) => (0, None),
             (Some(range), Some(size)) => match range.within(size) {
                 Some(part) => (part.0, Some(part)),
                 None => return Ok(out_of_range(size)),
             },
-            (Some(ByteRange::From(0)), None) => (0, None),
             (Some(_), None) => return Ok(Cached::Pass),
         };
         if first > written + REACH {

@@ -14,7 +14,7 @@ use prometheus::IntGauge;
 use crate::telemetry::Metrics;
 
 use super::arrival::Follower;
-use super::blobs::Blobs;
+use super::cache::Blobs;
 use super::feed::{BlobError, Feed, Opened};
 use super::piece::Pieces;
 use super::reader::{Reader, Source};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use onetag_oci::Digest;
 use tokio::task::spawn_blocking;
 
-use super::blobs::{Blobs, Found};
+use super::cache::{Blobs, Found};
 use super::directory::{Stamp, touch};
 
 /// How long a caller waits for a file of an earlier run to be verified.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::blobs::Blobs;
+use super::cache::Blobs;
 use super::index::on_disk;
 
 /// Room that an arrival has taken; given back when dropped.

@@ -1,8 +1,8 @@
 //! Blobs on disk: each fetched once, verified, and read by any number of callers, also while it arrives.
 
 mod arrival;
-mod blobs;
 mod body;
+mod cache;
 mod check;
 mod directory;
 mod download;
@@ -11,12 +11,13 @@ mod feed;
 mod index;
 mod piece;
 mod reader;
+mod receive;
 mod verified;
 
 #[cfg(test)]
 mod tests;
 
 pub use arrival::Follower;
-pub use blobs::{BlobSettings, Blobs, Found, Holder, Joined, OpenBlobsError};
 pub use body::{BlobBody, Part};
+pub use cache::{BlobSettings, Blobs, Found, Holder, Joined, OpenBlobsError};
 pub use feed::{BlobError, Feed, FeedBody, FeedError, Opened};

@@ -86,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn buffers_come_back_and_are_used_again() {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[7; 100_000]).unwrap();
+        file.write_all(&vec![7; 100_000]).unwrap();
         let (file, pieces) = (Arc::new(file), Pieces::default());
         let first = pieces.read(&file, 0, u64::MAX).await.unwrap();
         let second = pieces.read(&file, 65_536, 10_000).await.unwrap();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::arrival::{Abandoned, Progress, State};
-use super::blobs::Blobs;
+use super::cache::Blobs;
 use super::feed::{BlobError, Feed, Opened};
 use super::piece::{PIECE, Pieces};
 use super::verified::Verified;
@@ -106,7 +106,7 @@ impl Reader {
     async fn go_on(&mut self, progress: &Progress, abandoned: &Abandoned) -> Result<Source, BlobError> {
         let (position, from) = (progress.free(), progress.written);
         let Ok(held) = read_held(progress.file.as_ref(), position, from).await else {
-            return self.from_the_start().await;
+            return self.anew().await;
         };
         let taken = abandoned.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         let opened = match taken {
@@ -128,11 +128,11 @@ impl Reader {
         if let Some(blobs) = &self.blobs {
             blobs.disk_failed("a blob cannot be read", error);
         }
-        self.source = self.from_the_start().await?;
+        self.source = self.anew().await?;
         Ok(())
     }
 
-    async fn from_the_start(&mut self) -> Result<Source, BlobError> {
+    async fn anew(&mut self) -> Result<Source, BlobError> {
         let opened = self.feed.open(0).await?.ok_or(BlobError::Gone)?;
         Ok(Source::onward(self.digest.clone(), opened))
     }

@@ -20,8 +20,7 @@ use tempfile::TempDir;
 
 use crate::telemetry::Metrics;
 
-use super::blobs::Write;
-use super::download::Pace;
+use super::cache::{Pace, Write};
 use super::{BlobBody, BlobError, BlobSettings, Blobs, Follower, Found, Joined, Part};
 use script::Script;
 

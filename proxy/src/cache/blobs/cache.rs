@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use onetag_oci::{Digest, Repository};
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +17,7 @@ use crate::telemetry::Metrics;
 use super::arrival::{Arrival, Follower, Progress};
 use super::check::MAX_HASHING;
 use super::directory::{Directory, Stamp};
-use super::download::{Download, Pace};
+use super::download::Download;
 use super::feed::Feed;
 use super::index::{Index, MAX_FILES};
 
@@ -31,6 +31,27 @@ pub struct BlobSettings {
     pub max_bytes: u64,
     /// Whether a download goes on when all its callers have left.
     pub finish: bool,
+}
+
+/// How patient the cache is.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// The wait before the first attempt to resume; each further one waits twice as long.
+    pub(super) first_wait: Duration,
+    /// How long after the last byte there are attempts.
+    pub(super) patience: Duration,
+    /// For how long a disk that failed is left alone (threat T30).
+    pub(super) after_failure: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            first_wait: Duration::from_millis(500),
+            patience: Duration::from_mins(1),
+            after_failure: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Blobs in a directory. One for each directory; shared by all connections.
@@ -116,7 +137,7 @@ impl Blobs {
         settings: BlobSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenBlobsError> {
-        let write: Write = Box::new(|file, bytes, at| file.write_all_at(bytes, at));
+        let write: Write = Box::new(FileExt::write_all_at);
         Self::open_with(directory, settings, metrics, Pace::default(), write)
             .map_err(|source| OpenBlobsError { path: directory.to_owned(), source })
     }
