@@ -65,7 +65,7 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     config.upstream.url = Some(upstream.parse()?);
     let metrics = Arc::new(Metrics::new()?);
     let upstream = Upstream::new(&config.upstream, Credentials::anonymous(), Arc::clone(&metrics))?;
-    let resolver = Resolver::new(upstream, &config, None, Arc::clone(&metrics));
+    let resolver = Resolver::new(upstream, &config, None, None, Arc::clone(&metrics));
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (registry, admin) = (Bound::bind(any_port)?, Bound::bind(any_port)?);
     let address = registry.address();

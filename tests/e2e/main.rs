@@ -7,6 +7,8 @@ mod accept;
 mod admin;
 mod auth;
 mod blob;
+mod blob_cache;
+mod blob_cache_faults;
 mod cli;
 mod cost;
 mod descriptors;

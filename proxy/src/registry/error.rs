@@ -197,10 +197,12 @@ impl From<ResolveError> for RegistryError {
     fn from(error: ResolveError) -> Self {
         match &error {
             ResolveError::Upstream(upstream) => Self::from(upstream),
-            ResolveError::Document { .. } => Self::new(
-                Code::BadUpstream,
-                format!("the upstream registry gave an answer that cannot be right: {error}"),
-            ),
+            ResolveError::Document { .. } | ResolveError::Blob { .. } | ResolveError::OtherPart { .. } => {
+                Self::new(
+                    Code::BadUpstream,
+                    format!("the upstream registry gave an answer that cannot be right: {error}"),
+                )
+            }
             ResolveError::Store(_) => Self {
                 cause: Some(error.to_string()),
                 retry_after: Some(Duration::from_secs(1)),

@@ -55,7 +55,16 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// The most memory that a process had in use at once, in bytes.
 pub(crate) fn peak_memory(onetag: &Onetag) -> usize {
+    status(onetag, "VmHWM:")
+}
+
+/// The memory that a process has in use, in bytes.
+pub(crate) fn memory(onetag: &Onetag) -> usize {
+    status(onetag, "VmRSS:")
+}
+
+fn status(onetag: &Onetag, name: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", onetag.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
