@@ -34,6 +34,8 @@ pub(super) enum Command {
     Serve(Box<ServeArguments>),
     /// Show what a pull of a reference would get, and why
     Inspect(Box<InspectArguments>),
+    /// Have a running onetag fetch what pulls of some references will need
+    Warm(WarmArguments),
     /// Validate a configuration file
     Check(CheckArguments),
     /// Ask a running onetag whether it is healthy (for containers)
@@ -154,6 +156,26 @@ pub(super) struct InspectArguments {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) settings: SettingArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onetag warm team/app:latest team/web:v1.4
+  onetag warm --platform linux/arm64 team/app:latest
+
+Without a data directory, or with blobs.cache = false, only manifests are kept. [[warm]] in the
+configuration does the same on a schedule. Exit code 1 says that something could not be fetched.")]
+pub(super) struct WarmArguments {
+    /// What to fetch: REPOSITORY[:TAG|@DIGEST]
+    #[arg(value_name = "REF", required = true)]
+    pub(super) references: Vec<String>,
+    /// Fetch images for this platform only; may be repeated [default: all]
+    #[arg(long = "platform", value_name = "OS/ARCH")]
+    pub(super) platforms: Vec<String>,
+    /// The admin listener of the running onetag
+    #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:5081")]
+    pub(super) admin: SocketAddr,
 }
 
 #[derive(Debug, Args)]

@@ -10,5 +10,6 @@ mod serve;
 mod settings;
 mod table;
 mod target;
+mod warm;
 
 pub use exit::run;

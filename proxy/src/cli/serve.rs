@@ -16,9 +16,6 @@ use super::descriptors;
 use super::exit::{Failure, print};
 use super::settings;
 
-/// The bounds of the cache of blobs.
-const BLOBS: BlobSettings = BlobSettings { max_bytes: 10 << 30, finish: true };
-
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
     init_logs(&config.log).map_err(Failure::usage)?;
@@ -58,6 +55,9 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
         stall_timeout: config.server.stall_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
+    for warm in &config.warm {
+        tokio::spawn(Arc::clone(&resolver).keep_warm(warm.clone()));
+    }
     let running =
         Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
     let started = running.start();
@@ -67,8 +67,12 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
 
 /// The cache of blobs, where there is a data directory.
 fn blobs(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Blobs>>, Failure> {
-    let Some(directory) = &config.cache.data_dir else { return Ok(None) };
-    let blobs = Blobs::open(&directory.join("blobs"), BLOBS, Arc::clone(metrics)).map_err(Failure::usage)?;
+    let Some(directory) = config.cache.data_dir.as_ref().filter(|_| config.blobs.cache) else {
+        return Ok(None);
+    };
+    let settings = BlobSettings { max_bytes: config.blobs.max_bytes.bytes(), finish: config.blobs.finish };
+    let blobs =
+        Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
     Ok(Some(Arc::new(blobs)))
 }
 

@@ -243,7 +243,7 @@ fn put_in(part: &Part, word: &str) -> Part {
 }
 
 /// A platform of the configuration, in normal form.
-fn required(platform: &onetag_config::RequiredPlatform) -> Platform {
+pub fn required(platform: &onetag_config::RequiredPlatform) -> Platform {
     let named = Platform::new(&platform.os, &platform.architecture, &platform.variant);
     normalise(&named, &Claim::Nothing).map_or(named, |normal| normal.platform)
 }

@@ -177,7 +177,7 @@ impl Asking<'_> {
             Err(error) => return failed(error),
         }
         if is_own {
-            self.resolver.links.note(repository, digest).await;
+            self.resolver.links.note(repository, digest);
         }
         let (size, _) = follower.progress();
         let wanted = self.part(first, part.map_or(size, |(_, end)| Some(end)));
@@ -223,7 +223,7 @@ impl Asking<'_> {
             let found = resolver.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
             let has = found.status() == StatusCode::OK;
             if has {
-                resolver.links.note(&repository, &digest).await;
+                resolver.links.note(&repository, &digest);
             }
             Ok(has)
         };

@@ -16,6 +16,7 @@ mod resolver;
 mod revalidate;
 mod tag;
 mod times;
+mod warm;
 
 pub use blob::{BlobReply, BlobRequest, ServedBlob};
 pub use byte_range::ByteRange;
@@ -25,3 +26,4 @@ pub use explanation::{
 };
 pub use invalidate::Change;
 pub use resolver::Resolver;
+pub use warm::Warmth;

@@ -77,7 +77,7 @@ impl Resolver {
             merged,
             changes: Changes::default(),
             blobs,
-            links: Links::default(),
+            links: Links::new(Arc::clone(&records)),
             records,
             retention: cache.retention.get(),
             times,
@@ -91,6 +91,11 @@ impl Resolver {
     /// The registry behind this resolver, for what is only passed through.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Whether blobs are kept.
+    pub(super) fn keeps_blobs(&self) -> bool {
+        self.blobs.is_some()
     }
 
     /// Removes from the data directory what nobody used for the time of retention, now and every few hours;

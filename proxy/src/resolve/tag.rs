@@ -72,6 +72,23 @@ impl Resolver {
         filled
     }
 
+    /// What a tag answers, without an answer that is past its time where the upstream can be asked.
+    pub(super) async fn tag_now(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<TagRecord, ResolveError> {
+        let key = (repository.clone(), tag.clone());
+        let known = match self.tags.get(&key) {
+            Some(record) => Some(record),
+            None => self.recalled(&key).await,
+        };
+        match known.filter(TagRecord::is_fresh) {
+            Some(record) => Ok(record),
+            None => self.renewed(&key).await?,
+        }
+    }
+
     /// The record from the data directory; what cannot change is fresh at once.
     async fn recalled(&self, key: &Key) -> Option<TagRecord> {
         let before = self.changes.count();

@@ -1,26 +1,28 @@
 //! The admin listener: health, readiness, metrics, explanations, invalidations. Never on the public one (threat
 //! T40).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, watch};
 
 use super::connection::Handler;
-use super::{explain, invalidate};
+use super::{explain, invalidate, warm};
 use crate::resolve::Resolver;
 use crate::telemetry::Metrics;
 
-/// How many explanations may be under way at once, and how many invalidations.
+/// How many explanations may be under way at once, how many invalidations, and how many warmings.
 const AT_ONCE: usize = 4;
 
 const PATHS: &str = "there are /healthz, /readyz, /metrics, /explain?ref=REPOSITORY:TAG and, by POST, \
-                     /invalidate?ref=REPOSITORY:TAG\n";
+                     /invalidate?ref=REPOSITORY:TAG and /warm?ref=REPOSITORY:TAG\n";
 
 /// What the admin listener answers.
 pub struct Admin {
@@ -29,25 +31,34 @@ pub struct Admin {
     stopping: watch::Receiver<bool>,
     explaining: Semaphore,
     invalidating: Semaphore,
+    warming: Arc<Semaphore>,
 }
 
 /// What the admin listener says.
 pub(super) struct Answer {
     status: StatusCode,
-    text: String,
+    body: Body,
     media_type: &'static str,
     allow: Option<&'static str>,
 }
 
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
 impl Answer {
     fn text(status: StatusCode, text: impl Into<String>) -> Self {
         let media_type = "text/plain; version=0.0.4; charset=utf-8";
-        Self { status, text: text.into(), media_type, allow: None }
+        Self { status, body: Full::from(text.into()).boxed_unsync(), media_type, allow: None }
     }
 
     /// JSON.
     pub(super) fn json(status: StatusCode, text: String) -> Self {
-        Self { status, text, media_type: "application/json", allow: None }
+        let body = Full::from(text).boxed_unsync();
+        Self { status, body, media_type: "application/json", allow: None }
+    }
+
+    /// A body that comes bit by bit.
+    pub(super) fn stream(media_type: &'static str, body: Body) -> Self {
+        Self { status: StatusCode::OK, body, media_type, allow: None }
     }
 
     /// A sentence, as JSON.
@@ -60,13 +71,17 @@ impl Admin {
     /// The admin surface; it is not ready from the moment that `stopping` is true.
     pub fn new(metrics: Arc<Metrics>, resolver: Arc<Resolver>, stopping: watch::Receiver<bool>) -> Self {
         let (explaining, invalidating) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
-        Self { metrics, resolver, stopping, explaining, invalidating }
+        let warming = Arc::new(Semaphore::new(AT_ONCE));
+        Self { metrics, resolver, stopping, explaining, invalidating, warming }
     }
 
     async fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
         let reads = method == Method::GET || method == Method::HEAD;
         match uri.path() {
-            "/invalidate" => self.invalidate(method, uri, headers).await,
+            "/invalidate" | "/warm" => match refused(method, headers) {
+                Some(refusal) => refusal,
+                None => self.order(uri).await,
+            },
             _ if !reads => {
                 let only = Answer::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
                 Answer { allow: Some("GET, HEAD"), ..only }
@@ -91,20 +106,18 @@ impl Admin {
         explain::answer(&self.resolver, uri.query().unwrap_or_default()).await
     }
 
-    async fn invalidate(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
-        if !is_local(headers) {
-            return misdirected();
-        }
-        if method != Method::POST {
-            let only = Answer::failure(StatusCode::METHOD_NOT_ALLOWED, "send it by POST");
-            return Answer { allow: Some("POST"), ..only };
-        }
-        if is_a_pages(headers) {
-            return Answer::failure(StatusCode::FORBIDDEN, "web pages change nothing here");
+    /// Does what changes something.
+    async fn order(&self, uri: &Uri) -> Answer {
+        let query = uri.query().unwrap_or_default();
+        if uri.path() == "/warm" {
+            return match Arc::clone(&self.warming).try_acquire_owned() {
+                Ok(place) => warm::answer(&self.resolver, query, place),
+                Err(_) => Answer::failure(StatusCode::TOO_MANY_REQUESTS, "others are being warmed just now"),
+            };
         }
         // Each looks at all tags.
         let _permit = self.invalidating.acquire().await;
-        invalidate::answer(&self.resolver, uri.query().unwrap_or_default()).await
+        invalidate::answer(&self.resolver, query).await
     }
 
     fn render(&self) -> Answer {
@@ -114,6 +127,18 @@ impl Admin {
             Err(error) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }
     }
+}
+
+/// Why a request that would change something is refused.
+fn refused(method: &Method, headers: &HeaderMap) -> Option<Answer> {
+    if !is_local(headers) {
+        return Some(misdirected());
+    }
+    if method != Method::POST {
+        let only = Answer::failure(StatusCode::METHOD_NOT_ALLOWED, "send it by POST");
+        return Some(Answer { allow: Some("POST"), ..only });
+    }
+    is_a_pages(headers).then(|| Answer::failure(StatusCode::FORBIDDEN, "web pages change nothing here"))
 }
 
 fn misdirected() -> Answer {
@@ -137,12 +162,12 @@ fn is_a_pages(headers: &HeaderMap) -> bool {
 }
 
 impl Handler for Admin {
-    type Body = Full<Bytes>;
+    type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Answer { status, text, media_type, allow } =
+    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+        let Answer { status, body, media_type, allow } =
             self.answer(request.method(), request.uri(), request.headers()).await;
-        let mut response = Response::new(Full::from(text));
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

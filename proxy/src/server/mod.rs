@@ -8,6 +8,7 @@ mod listener;
 mod query;
 mod running;
 mod stall;
+mod warm;
 
 pub use admin::Admin;
 pub use connection::{Handler, Limits};
