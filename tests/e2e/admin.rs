@@ -12,7 +12,7 @@ use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, command, eventually, mani
 /// Where an operator reads what each metric means.
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const PATHS: &str = "there are /healthz, /readyz, /metrics, /explain?ref=REPOSITORY:TAG and, by POST, \
-                     /invalidate?ref=REPOSITORY:TAG\n";
+                     /invalidate?ref=REPOSITORY:TAG and /warm?ref=REPOSITORY:TAG\n";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 async fn admin(site: &Site, path: &str) -> Response {

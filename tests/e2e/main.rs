@@ -35,3 +35,4 @@ mod support;
 mod tags;
 mod tls;
 mod upstream_lies;
+mod warm;
