@@ -84,7 +84,7 @@ impl Answer {
             }
             Fault::Promised(more) => {
                 let promised = (self.body.len() + more).to_string();
-                self.delivery = Delivery::Cut { after: self.body.len() };
+                self.delivery = Delivery::Broken;
                 self = self.header(CONTENT_LENGTH, &promised);
             }
             Fault::Altered { code, headers } => {
