@@ -11,6 +11,11 @@ impl Dice {
         Self(dice.next() ^ player.wrapping_mul(0xd1b5_4a32_d192_ed03))
     }
 
+    /// The numbers of one player of several.
+    pub(crate) fn player(&self, player: u64) -> Self {
+        Self::new(self.0, player)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -9,6 +9,7 @@ mod keyflood;
 mod outage;
 mod stampede;
 mod subject;
+mod thing;
 mod verdict;
 
 use std::path::PathBuf;

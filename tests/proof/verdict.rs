@@ -8,12 +8,18 @@ const SHOWN: usize = 12;
 #[derive(Default)]
 pub(crate) struct Verdict {
     figures: Vec<String>,
+    details: Vec<String>,
     broken: Vec<String>,
 }
 
 impl Verdict {
     pub(crate) fn figure(&mut self, name: &str, value: impl Display) {
         self.figures.push(format!("{name} {value}"));
+    }
+
+    /// A line below the figures.
+    pub(crate) fn detail(&mut self, line: String) {
+        self.details.push(line);
     }
 
     /// A figure that must be zero.
@@ -37,6 +43,9 @@ impl Verdict {
 impl Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.figures.join("  "))?;
+        for detail in &self.details {
+            write!(f, "\n  {detail}")?;
+        }
         for broken in self.broken.iter().take(SHOWN) {
             write!(f, "\n  BROKEN: {broken}")?;
         }

@@ -4,7 +4,6 @@
 mod kinds;
 mod pull;
 mod storm;
-mod thing;
 mod world;
 
 use std::sync::Arc;
@@ -88,7 +87,7 @@ async fn healing(world: &World, mut caller: Caller) -> Result<Duration, Vec<Stri
         let mut still = Vec::new();
         for thing in left {
             let answer = caller.ask("GET", &thing.path(), &[crate::subject::ACCEPT]).await;
-            if !answer.is_ok_and(|answer| thing.is_now(&answer)) {
+            if !answer.is_ok_and(|answer| thing.is_now(&answer, false)) {
                 still.push(thing);
             }
         }

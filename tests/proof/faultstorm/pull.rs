@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use testkit::client::Response;
 
-use super::thing::{Document, Route, Thing};
 use super::world::World;
 use crate::dice::Dice;
 use crate::subject::{ACCEPT, Caller};
+use crate::thing::{Document, Route, Thing};
 
 /// What a pull came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
