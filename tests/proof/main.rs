@@ -4,9 +4,14 @@
 //! `docs/operations.md`. All chance comes from the seed, and nothing is tried twice.
 
 mod dice;
+mod disk;
+mod disk_full;
 mod faultstorm;
+mod flips;
 mod keyflood;
+mod kill;
 mod outage;
+mod read_only;
 mod stampede;
 mod subject;
 mod thing;
@@ -26,7 +31,8 @@ use self::verdict::Verdict;
 #[derive(Parser)]
 #[command(name = "proof")]
 struct Arguments {
-    /// Only the proofs whose names contain one of these: faultstorm, outage, stampede, keyflood
+    /// Only the proofs whose names contain one of these: faultstorm, outage, stampede, keyflood, kill,
+    /// disk_full, read_only, flips
     names: Vec<String>,
     /// Where all chance comes from
     #[arg(long, default_value_t = 1)]
@@ -46,6 +52,15 @@ struct Arguments {
     /// keyflood: how many random tags are asked for
     #[arg(long, default_value_t = 50_000)]
     flood: usize,
+    /// kill: how often the process is killed
+    #[arg(long, default_value_t = 20)]
+    kills: usize,
+    /// flips: how often blobs on the disk are damaged
+    #[arg(long, default_value_t = 200)]
+    flips: usize,
+    /// flips: how many damaged databases the process is started with
+    #[arg(long, default_value_t = 30)]
+    starts: usize,
     /// The program to be proved, if not the one that was built with this
     #[arg(long, value_name = "PATH")]
     onetag: Option<PathBuf>,
@@ -62,11 +77,15 @@ struct Plan {
 
 type Proof = for<'a> fn(&'a Plan) -> BoxFuture<'a, Verdict>;
 
-const PROOFS: [(&str, Proof); 4] = [
+const PROOFS: [(&str, Proof); 8] = [
     ("faultstorm", |plan| Box::pin(faultstorm::run(plan))),
     ("outage", |plan| Box::pin(outage::run(plan))),
     ("stampede", |plan| Box::pin(stampede::run(plan))),
     ("keyflood", |plan| Box::pin(keyflood::run(plan))),
+    ("kill", |plan| Box::pin(kill::run(plan))),
+    ("disk_full", |plan| Box::pin(disk_full::run(plan))),
+    ("read_only", |plan| Box::pin(read_only::run(plan))),
+    ("flips", |plan| Box::pin(flips::run(plan))),
 ];
 
 #[tokio::main]

@@ -81,6 +81,11 @@ impl Thing {
         self.path.clone()
     }
 
+    /// The digest of its latest bytes.
+    pub(crate) fn digest(&self) -> String {
+        self.documents().last().expect("it was something from the beginning").digest.clone()
+    }
+
     /// From now on it may be this, too.
     pub(crate) fn becomes(&self, document: Document) {
         self.documents().push(document);
