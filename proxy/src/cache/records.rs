@@ -29,7 +29,9 @@ struct Disk {
     store: Arc<dyn Store>,
     queue: mpsc::Sender<Batch>,
     room: Arc<Semaphore>,
-    rest: Arc<Rest>,
+    /// Apart from each other: a disk that is full can be read.
+    reads: Rest,
+    writes: Arc<Rest>,
     metrics: Arc<Metrics>,
 }
 
@@ -64,21 +66,20 @@ impl Records {
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         let Some(disk) = &self.0 else { return Ok(T::default()) };
-        disk.rest.check()?;
-        let store = Arc::clone(&disk.store);
-        let task = tokio::task::spawn_blocking(move || work(&*store));
-        let done = match tokio::time::timeout(PATIENCE, task).await {
-            Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
-            Err(_) => Err(StoreError::Slow(PATIENCE)),
-        };
-        done.map_err(|error| disk.failed(error))
+        disk.run(&disk.reads, work).await
+    }
+
+    /// Removes what was not used since `before`, in seconds of the Unix epoch; how many records those were.
+    pub async fn prune(&self, before: u64) -> Result<usize, Failure> {
+        let Some(disk) = &self.0 else { return Ok(0) };
+        disk.run(&disk.writes, move |store| store.prune(before)).await
     }
 
     /// Does all of this or nothing; when it returns, it is on the disk. One transaction does the work of
     /// all that wait.
     pub async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
         let Some(disk) = &self.0 else { return Ok(()) };
-        disk.rest.check()?;
+        disk.writes.check()?;
         let (done, written) = oneshot::channel();
         let write = async {
             let room = Arc::clone(&disk.room).acquire_many_owned(kibibytes(&writes)).await;
@@ -90,7 +91,7 @@ impl Records {
         };
         match tokio::time::timeout(PATIENCE, write).await {
             Ok(written) => written,
-            Err(_) => Err(disk.failed(StoreError::Slow(PATIENCE))),
+            Err(_) => Err(disk.failed(StoreError::Slow(PATIENCE), &disk.writes)),
         }
     }
 
@@ -98,7 +99,7 @@ impl Records {
     pub fn note(&self, writes: Vec<Write>) {
         let Some(disk) = &self.0 else { return };
         let room = Arc::clone(&disk.room).try_acquire_many_owned(kibibytes(&writes));
-        let resting = disk.rest.check().is_err();
+        let resting = disk.writes.check().is_err();
         match room {
             Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, _room: room })),
             _ => disk.metrics.records_dropped.inc_by(writes.len() as u64),
@@ -114,18 +115,41 @@ impl Records {
 impl Disk {
     fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         let (queue, batches) = mpsc::channel();
-        let rest = Arc::new(Rest::default());
-        let writer = Writer { store: Arc::clone(&store), rest: Arc::clone(&rest), metrics: metrics.clone() };
+        let writes = Arc::new(Rest::default());
+        let writer =
+            Writer { store: Arc::clone(&store), rest: Arc::clone(&writes), metrics: metrics.clone() };
         let thread = std::thread::Builder::new().name("onetag-store".into());
         if let Err(error) = thread.spawn(move || writer.run(&batches)) {
             tracing::error!(%error, "nothing will be kept: there is no thread to write");
         }
-        Self { store, queue, room: Arc::new(Semaphore::new(QUEUE_KIB)), rest, metrics }
+        Self {
+            store,
+            queue,
+            room: Arc::new(Semaphore::new(QUEUE_KIB)),
+            reads: Rest::default(),
+            writes,
+            metrics,
+        }
     }
 
-    fn failed(&self, error: StoreError) -> Failure {
+    async fn run<T: Send + 'static>(
+        &self,
+        rest: &Rest,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        rest.check()?;
+        let store = Arc::clone(&self.store);
+        let task = tokio::task::spawn_blocking(move || work(&*store));
+        let done = match tokio::time::timeout(PATIENCE, task).await {
+            Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
+            Err(_) => Err(StoreError::Slow(PATIENCE)),
+        };
+        done.map_err(|error| self.failed(error, rest))
+    }
+
+    fn failed(&self, error: StoreError, rest: &Rest) -> Failure {
         if !matches!(error, StoreError::Damaged(_)) {
-            self.rest.begin();
+            rest.begin();
         }
         self.metrics.store_errors.inc();
         Arc::new(error)

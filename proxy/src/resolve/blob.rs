@@ -112,20 +112,17 @@ impl Asking<'_> {
             Holder::Arrival(_) | Holder::File if self.may_read().await? => true,
             Holder::Arrival(_) | Holder::File => return Ok(Cached::Answer(absent())),
         };
-        if *head {
-            return Ok(match blobs.size(digest).filter(|_| allowed) {
-                Some(size) => Cached::Answer(hit(Some(size), None, None)),
-                None => Cached::Pass,
-            });
-        }
+        // Its size, too, is told only once its content is known to be right (threat T31).
         match blobs.find(digest).await {
             Found::Here { .. } if !allowed => return Ok(Cached::Again),
+            Found::Here { size, .. } if *head => return Ok(Cached::Answer(hit(Some(size), None, None))),
             Found::Here { file, size } => {
                 let Some((first, end)) = cut(*range, size) else { return Ok(out_of_range(size)) };
                 let body = BlobBody::of_file(blobs, file, self.part(first, Some(end)));
                 return Ok(Cached::Answer(hit(Some(size), range.map(|_| (first, end)), Some(body))));
             }
             Found::Slow => return Ok(Cached::Pass),
+            Found::Missing if *head => return Ok(Cached::Pass),
             Found::Missing => {}
         }
         if range.is_some_and(|range| range != ByteRange::From(0)) {

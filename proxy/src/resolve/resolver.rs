@@ -104,7 +104,7 @@ impl Resolver {
         loop {
             let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
             let before = now.saturating_sub(self.retention).as_secs();
-            match self.records.read(move |store| store.prune(before)).await {
+            match self.records.prune(before).await {
                 Ok(0) => {}
                 Ok(records) => tracing::info!(records, "removed what nobody used"),
                 Err(error) => tracing::warn!(%error, "nothing is removed"),

@@ -173,7 +173,8 @@ impl Blobs {
     }
 
     /// The size in bytes of a blob that is here, by the index alone.
-    pub fn size(&self, digest: &Digest) -> Option<u64> {
+    #[cfg(test)]
+    pub(super) fn size(&self, digest: &Digest) -> Option<u64> {
         self.state().index.size(digest)
     }
 

@@ -12,7 +12,12 @@ const PAGE: usize = 1_000;
 /// Makes a store that of this upstream. What it knows of another one is removed, but for merged indexes: their
 /// digests were handed out, and say what they are.
 pub fn adopt(store: &dyn Store, upstream: &str) -> Result<(), StoreError> {
-    match store.get(Table::About, UPSTREAM)? {
+    let known = match store.get(Table::About, UPSTREAM) {
+        // Whose they are is not known any more.
+        Err(StoreError::Damaged(_)) => Some(Vec::new()),
+        known => known?,
+    };
+    match known {
         Some(known) if known == upstream.as_bytes() => return Ok(()),
         Some(known) => {
             let known = String::from_utf8_lossy(&known);

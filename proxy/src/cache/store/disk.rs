@@ -1,6 +1,7 @@
 //! The store in the data directory, a redb database.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -8,12 +9,18 @@ use std::time::SystemTime;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::sealed;
+use super::unwritten::Unwritten;
 use super::{Store, StoreError, Table, Write};
 
 const FILE: &str = "onetag.redb";
 
 /// When records were last used, in seconds of the Unix epoch, by `<table>/<key>`.
 const USED: TableDefinition<&str, u64> = TableDefinition::new("used");
+
+/// A file that tells whether the disk takes anything, and how large it is: larger than what is written at once.
+const PROBE: &str = "onetag.probe";
+const PROBE_BYTES: usize = 1 << 20;
 
 /// How many records one transaction prunes, so that others may write in between.
 const PRUNED_AT_ONCE: usize = 1_000;
@@ -30,6 +37,8 @@ struct Open {
     database: Database,
     /// Device and inode.
     file: (u64, u64),
+    /// Whether the disk takes what is written. Else nothing may be, for it would be lost.
+    is_writable: bool,
 }
 
 /// The data directory cannot be used.
@@ -61,22 +70,35 @@ impl DiskStore {
     ///
     /// Fails when the directory cannot be written or another process has it open.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let open = Open::or_anew(directory);
+        let open = Open::or_to_read(directory);
         let open = open.map_err(|source| OpenError { path: directory.into(), source })?;
         Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)) })
     }
 
-    /// Works with the database. After one I/O error redb refuses everything, so that a disk that was full
-    /// for a moment would have lost all digests until a restart: it is opened anew.
-    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
-        let worked = self.try_with(work);
+    /// Reads in the database. After one I/O error redb refuses everything, so that a disk that was full for a
+    /// moment would have lost all digests until a restart: it is opened anew, to be read alone where need be.
+    fn reading<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let worked = self.with(false, work);
         worked.map_err(|error| StoreError::Database(Box::new(error)))
     }
 
-    fn try_with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    /// The same for what writes.
+    fn writing<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let worked = self.probe().and_then(|()| self.with(true, work));
+        worked.map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
+    fn with<T>(
+        &self,
+        writes: bool,
+        work: impl Fn(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let work = |open: &Open| match writes && !open.is_writable {
+            true => Err(redb::Error::Io(ErrorKind::ReadOnlyFilesystem.into())),
+            false => work(&open.database),
+        };
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(|open| work(&open.database))
-        {
+        match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(work) {
             None | Some(Err(redb::Error::PreviousIo)) => {}
             Some(done) => return done,
         }
@@ -84,12 +106,26 @@ impl DiskStore {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // The old one has the file locked.
         *open = None;
-        *open = Open::or_anew(&self.directory).ok();
-        open.as_ref().map_or(Err(redb::Error::PreviousIo), |open| work(&open.database))
+        let anew = Open::or_anew(&self.directory);
+        *open = anew.or_else(|_| Open::to_read(&self.directory).map_err(BoxError::from)).ok();
+        open.as_ref().map_or(Err(redb::Error::PreviousIo), work)
+    }
+
+    /// Where the database can only be read: fails as the disk does, or closes it so that it is opened anew.
+    fn probe(&self) -> Result<(), redb::Error> {
+        let is_to_read = |open: &Option<Open>| open.as_ref().is_some_and(|open| !open.is_writable);
+        if is_to_read(&self.open.read().unwrap_or_else(PoisonError::into_inner)) {
+            takes_writes(&self.directory).map_err(redb::Error::Io)?;
+            let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            if is_to_read(&open) {
+                *open = None;
+            }
+        }
+        Ok(())
     }
 
     fn prune_some(&self, before: u64) -> Result<usize, StoreError> {
-        self.with(|database| {
+        self.writing(|database| {
             let transaction = database.begin_write()?;
             let mut old = Vec::new();
             {
@@ -121,14 +157,15 @@ impl DiskStore {
 
 impl Store for DiskStore {
     fn get(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with(|database| {
-            let table = database.begin_read()?.open_table(definition(table))?;
-            Ok(table.get(key)?.map(|value| value.value().to_vec()))
-        })
+        let found = self.reading(|database| {
+            let records = database.begin_read()?.open_table(definition(table))?;
+            Ok(records.get(key)?.map(|sealed| sealed::open(table, key, sealed.value())))
+        })?;
+        found.map(|value| value.ok_or_else(|| StoreError::Damaged(key.into()))).transpose()
     }
 
     fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
-        self.with(|database| {
+        self.writing(|database| {
             let transaction = database.begin_write()?;
             apply(&transaction, writes)?;
             Ok(transaction.commit()?)
@@ -136,7 +173,7 @@ impl Store for DiskStore {
     }
 
     fn keys(&self, table: Table, from: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-        self.with(|database| {
+        self.reading(|database| {
             let table = database.begin_read()?.open_table(definition(table))?;
             let keys = table.range(from..)?.take(limit);
             Ok(keys.map(|entry| entry.map(|(key, _)| key.value().to_owned())).collect::<Result<_, _>>()?)
@@ -160,7 +197,8 @@ fn apply(transaction: &WriteTransaction, writes: &[Write]) -> Result<(), redb::E
     for write in writes {
         match write {
             Write::Put(table, key, value) => {
-                transaction.open_table(definition(*table))?.insert(&**key, &**value)?;
+                let sealed = sealed::seal(*table, key, value);
+                transaction.open_table(definition(*table))?.insert(&**key, &*sealed)?;
                 used.insert(&*used_key(*table, key), now())?;
             }
             Write::Touch(table, key) => {
@@ -197,8 +235,31 @@ impl Open {
         }
     }
 
+    /// Opens the database; where the disk is full, to read alone, so that it can be started with.
+    fn or_to_read(directory: &Path) -> Result<Self, BoxError> {
+        Self::or_anew(directory).or_else(|error| match error.downcast_ref() {
+            Some(redb::Error::Io(io)) if is_full(io) => {
+                let open = Self::to_read(directory)?;
+                tracing::error!(directory = %directory.display(), "the disk is full: nothing new is kept");
+                Ok(open)
+            }
+            _ => Err(error),
+        })
+    }
+
+    /// Opens the database where it cannot be written.
+    fn to_read(directory: &Path) -> Result<Self, redb::Error> {
+        let path = directory.join(FILE);
+        let open =
+            || Self::with(Database::builder().create_with_backend(Unwritten::open(&path)?)?, &path, false);
+        std::panic::catch_unwind(open).unwrap_or(Err(redb::Error::PreviousIo))
+    }
+
     fn open(path: &Path) -> Result<Self, redb::Error> {
-        let database = Database::create(path)?;
+        Self::with(Database::create(path)?, path, true)
+    }
+
+    fn with(database: Database, path: &Path, is_writable: bool) -> Result<Self, redb::Error> {
         let transaction = database.begin_write()?;
         for table in Table::ALL {
             transaction.open_table(definition(table))?;
@@ -206,7 +267,7 @@ impl Open {
         transaction.open_table(USED)?;
         transaction.commit()?;
         let metadata = fs::metadata(path)?;
-        Ok(Self { database, file: (metadata.dev(), metadata.ino()) })
+        Ok(Self { database, file: (metadata.dev(), metadata.ino()), is_writable })
     }
 
     /// Whether its file still is where it was: one that was deleted takes everything and keeps nothing.
@@ -215,10 +276,25 @@ impl Open {
     }
 }
 
+/// Fails as the disk does when it is written to.
+fn takes_writes(directory: &Path) -> io::Result<()> {
+    let path = directory.join(PROBE);
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    let removed = fs::remove_file(&path);
+    written.and(removed)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Whether the file is there and not what it should be.
 fn is_damage(error: &redb::Error) -> bool {
     let text = matches!(error, redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_));
-    let other_file = matches!(error, redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData);
+    let other_file = matches!(error, redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData);
     text || other_file || matches!(error, redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted)
 }
 
@@ -265,7 +341,7 @@ mod tests {
         store.write(&keys).unwrap();
         assert_eq!(store.prune(now() - 10).unwrap(), 0);
         store
-            .with(|database| {
+            .writing(|database| {
                 let transaction = database.begin_write()?;
                 for key in store.keys(Table::Tags, "", 5_000).unwrap_or_default() {
                     transaction.open_table(USED)?.insert(&*used_key(Table::Tags, &key), 1)?;

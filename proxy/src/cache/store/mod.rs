@@ -3,7 +3,9 @@
 mod adopt;
 mod disk;
 mod error;
+mod sealed;
 mod table;
+mod unwritten;
 
 pub use adopt::adopt;
 pub use disk::{DiskStore, OpenError};
