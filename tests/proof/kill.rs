@@ -79,7 +79,7 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
         let round = Round::new(&mut stock, &mut dice);
         let mut onetag = sum.start(plan, &registry, data.path(), &args).await;
         registry.go_down().await;
-        sum.check(&onetag, before.as_ref()).await;
+        sum.check(&onetag, data.path(), before.as_ref()).await;
         registry.come_back().await;
         let life = Duration::from_millis((LIFE.start + dice.below(LIFE.len())) as u64);
         sum.pull_until_killed(&mut onetag, &round, life, &dice.player(number as u64)).await;
@@ -91,7 +91,7 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     }
     let mut onetag = sum.start(plan, &registry, data.path(), &args).await;
     registry.go_down().await;
-    sum.check(&onetag, before.as_ref()).await;
+    sum.check(&onetag, data.path(), before.as_ref()).await;
     onetag.terminate();
     onetag.wait(Duration::from_secs(10));
     sum.verdict(plan, data.path())
@@ -122,7 +122,7 @@ impl Sum {
     }
 
     /// With the registry down: all that was promised is there, and what blobs are there are right.
-    async fn check(&mut self, onetag: &Onetag, before: Option<&Round>) {
+    async fn check(&mut self, onetag: &Onetag, data: &Path, before: Option<&Round>) {
         let mut caller = Caller::of(onetag);
         for thing in self.promised.values() {
             self.checked += 1;
@@ -132,9 +132,10 @@ impl Sum {
                 Pulled::Wrong(what) => self.tally.wrong.push(what),
             }
         }
-        for blob in before.into_iter().flat_map(|before| &before.blobs) {
+        let blobs = before.into_iter().flat_map(|before| &before.blobs);
+        for blob in blobs.filter(|blob| files::of_blob(data, &blob.digest()).exists()) {
             match pull(&mut caller, blob, How::Get).await {
-                // Those that had not arrived are not there.
+                // It is there, but not known to be this repository's: only the registry could tell.
                 Pulled::Failed(_) => {}
                 pulled => self.tally.note(pulled),
             }

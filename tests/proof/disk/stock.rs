@@ -10,17 +10,15 @@ use crate::thing::{Document, Route, Thing};
 
 const REPOSITORY: &str = "team/app";
 
-/// The largest blob, in bytes.
-const LARGEST: usize = 40 << 20;
-
-/// Blobs are cut from one long row of random bytes, at odd places, so that no piece of one can pass for another's.
-const STEP: usize = 61;
+/// Blobs are made of blocks, each from some place of a row of random bytes: to roll all of them takes too long.
+const BLOCK: usize = 64 << 10;
+const ROW: usize = 2 << 20;
 
 /// Makes things and pushes them.
 pub(crate) struct Stock {
     registry: Arc<Registry>,
     dice: Dice,
-    bytes: Vec<u8>,
+    row: Vec<u8>,
     tags: usize,
     images: u64,
 }
@@ -37,8 +35,9 @@ pub(crate) struct Tagged {
 }
 
 impl Stock {
-    pub(crate) fn new(registry: &Arc<Registry>, dice: Dice) -> Self {
-        Self { registry: Arc::clone(registry), dice, bytes: Vec::new(), tags: 0, images: 0 }
+    pub(crate) fn new(registry: &Arc<Registry>, mut dice: Dice) -> Self {
+        let row = dice.bytes(ROW);
+        Self { registry: Arc::clone(registry), dice, row, tags: 0, images: 0 }
     }
 
     /// A new tag whose images have one layer of so many bytes: of each three, two are merged and one is single.
@@ -86,16 +85,12 @@ impl Stock {
     }
 
     fn bytes(&mut self, size: usize) -> Vec<u8> {
-        if self.bytes.is_empty() {
-            self.bytes = self.dice.bytes(LARGEST + LARGEST / 4);
+        let mut bytes = self.dice.bytes(size.min(32));
+        while bytes.len() < size {
+            let length = BLOCK.min(size - bytes.len());
+            let first = self.dice.below(ROW - length);
+            bytes.extend_from_slice(&self.row[first..first + length]);
         }
-        let places = (self.bytes.len() - size) / STEP;
-        let first = self.dice.below(places) * STEP;
-        let mut bytes = self.bytes[first..first + size].to_vec();
-        // None is part of another, whatever the place; nor does it begin like an archive.
-        let own = self.dice.bytes(32);
-        let length = own.len().min(size);
-        bytes[..length].copy_from_slice(&own[..length]);
         bytes
     }
 }

@@ -19,7 +19,7 @@ use crate::thing::Thing;
 use crate::verdict::Verdict;
 
 /// So many blobs there are, and so many are damaged before all are pulled.
-const BLOBS: usize = 160;
+const BLOBS: usize = 120;
 const AT_ONCE: usize = 50;
 
 /// Sizes from 1 KiB to 2 MiB, small ones as often as large ones; of each two blobs, the sizes are the same.

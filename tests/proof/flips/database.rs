@@ -15,7 +15,7 @@ use crate::disk::stock::{Stock, Tagged, things};
 use crate::disk_full::stop;
 use crate::verdict::Verdict;
 
-const TAGS: usize = 30;
+const TAGS: usize = 16;
 const LAYER: usize = 2_000;
 
 /// One damage in so many is that the end is missing; all others are a bit.
