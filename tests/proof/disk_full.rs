@@ -64,11 +64,11 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     let mut full = FullDisk { onetag: &onetag, early: &early, stock: &mut stock };
     tally.add(full.pulls().await.about("full"));
     let metrics = Metrics::of(&onetag).await;
-    let errors = |name| metrics.sum(name, "");
+    let errors = |name| metrics.count(name);
     let (of_blobs, of_records) =
         (errors("onetag_blob_disk_errors_total"), errors("onetag_store_errors_total"));
     verdict.figure("disk errors", format!("{of_blobs} of blobs, {of_records} of records"));
-    verdict.bound(of_blobs > 0.0 && of_records > 0.0, || "the disk was not full for both".to_owned());
+    verdict.bound(of_blobs > 0 && of_records > 0, || "the disk was not full for both".to_owned());
     let mut onetag = onetag;
     onetag.kill();
     onetag.wait(Duration::from_secs(5));
@@ -130,8 +130,8 @@ async fn resumes(onetag: &Onetag, stock: &mut Stock) -> (Option<Duration>, Tally
     let mut tally = Tally::default();
     let kept = |metrics: &Metrics| {
         let not = ["store_errors_total", "records_dropped_total"]
-            .map(|name| metrics.sum(&format!("onetag_{name}"), ""));
-        (metrics.sum("onetag_blob_cache_files", ""), not)
+            .map(|name| metrics.count(&format!("onetag_{name}")));
+        (metrics.count("onetag_blob_cache_files"), not)
     };
     let mut before = kept(&Metrics::of(onetag).await);
     while begin.elapsed() < RESUMES {

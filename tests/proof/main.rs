@@ -32,7 +32,7 @@ use self::verdict::Verdict;
 #[command(name = "proof")]
 struct Arguments {
     /// Only the proofs whose names contain one of these: faultstorm, outage, stampede, keyflood, kill,
-    /// disk_full, read_only, flips
+    /// diskfull, readonly, flips
     names: Vec<String>,
     /// Where all chance comes from
     #[arg(long, default_value_t = 1)]
@@ -83,8 +83,8 @@ const PROOFS: [(&str, Proof); 8] = [
     ("stampede", |plan| Box::pin(stampede::run(plan))),
     ("keyflood", |plan| Box::pin(keyflood::run(plan))),
     ("kill", |plan| Box::pin(kill::run(plan))),
-    ("disk_full", |plan| Box::pin(disk_full::run(plan))),
-    ("read_only", |plan| Box::pin(read_only::run(plan))),
+    ("diskfull", |plan| Box::pin(disk_full::run(plan))),
+    ("readonly", |plan| Box::pin(read_only::run(plan))),
     ("flips", |plan| Box::pin(flips::run(plan))),
 ];
 

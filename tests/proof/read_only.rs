@@ -58,11 +58,11 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     let all = [things(&early), things(&new), blobs.to_vec()].concat();
     tally.add(pull_any(&onetag, &all, PULLS, TASKS, &dice.player(1)).await.about("any"));
     let metrics = Metrics::of(&onetag).await;
-    let errors = |name| metrics.sum(name, "");
+    let errors = |name| metrics.count(name);
     let (of_blobs, of_records) =
         (errors("onetag_blob_disk_errors_total"), errors("onetag_store_errors_total"));
     verdict.figure("disk errors", format!("{of_blobs} of blobs, {of_records} of records"));
-    verdict.bound(of_blobs > 0.0 && of_records > 0.0, || "the disk did not fail for both".to_owned());
+    verdict.bound(of_blobs > 0 && of_records > 0, || "the disk did not fail for both".to_owned());
     // What was kept before can still be read.
     registry.go_down().await;
     let kept = things(&early);

@@ -80,6 +80,11 @@ impl Metrics {
             .sum()
     }
 
+    /// The sum of a metric's counts.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.samples(name).filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+    }
+
     /// How many series there are.
     pub(crate) fn series(&self) -> usize {
         self.0.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count()

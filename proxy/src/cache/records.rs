@@ -116,10 +116,10 @@ impl Disk {
     fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         let (queue, batches) = mpsc::channel();
         let writes = Arc::new(Rest::default());
-        let writer =
-            Writer { store: Arc::clone(&store), rest: Arc::clone(&writes), metrics: metrics.clone() };
+        let (kept, rest, counted) = (Arc::clone(&store), Arc::clone(&writes), Arc::clone(&metrics));
         let thread = std::thread::Builder::new().name("onetag-store".into());
-        if let Err(error) = thread.spawn(move || writer.run(&batches)) {
+        if let Err(error) = thread.spawn(move || Writer { store: kept, rest, metrics: counted }.run(&batches))
+        {
             tracing::error!(%error, "nothing will be kept: there is no thread to write");
         }
         Self {
@@ -148,8 +148,14 @@ impl Disk {
     }
 
     fn failed(&self, error: StoreError, rest: &Rest) -> Failure {
-        if !matches!(error, StoreError::Damaged(_)) {
-            rest.begin();
+        match error {
+            StoreError::Damaged(_) => {}
+            // What hangs does so for all.
+            StoreError::Slow(_) => {
+                self.reads.begin();
+                self.writes.begin();
+            }
+            _ => rest.begin(),
         }
         self.metrics.store_errors.inc();
         Arc::new(error)
@@ -336,10 +342,23 @@ mod tests {
         *store.fails.lock().unwrap() = Some(|| StoreError::Lost);
         let (records, metrics) = records(&store);
         assert!(matches!(*records.get(Table::Tags, "a".into()).await.unwrap_err(), StoreError::Lost));
+        assert!(matches!(*records.write(put("a")).await.unwrap_err(), StoreError::Lost));
         assert!(matches!(*records.write(put("a")).await.unwrap_err(), StoreError::Resting));
+        assert!(matches!(*records.prune(0).await.unwrap_err(), StoreError::Resting));
         assert!(matches!(*records.get(Table::Tags, "a".into()).await.unwrap_err(), StoreError::Resting));
         records.note(put("b"));
         assert_eq!((store.looked.load(Ordering::SeqCst), metrics.records_dropped.get()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_takes_nothing_can_be_read() {
+        let store = Arc::new(Scripted::default());
+        *store.fails.lock().unwrap() = Some(|| StoreError::Lost);
+        let (records, _) = records(&store);
+        assert!(records.write(put("a")).await.is_err() && records.prune(0).await.is_err());
+        *store.fails.lock().unwrap() = None;
+        assert!(matches!(*records.write(put("a")).await.unwrap_err(), StoreError::Resting));
+        assert_eq!(records.get(Table::Tags, "a".into()).await.unwrap(), Some(Vec::new()));
     }
 
     #[tokio::test]

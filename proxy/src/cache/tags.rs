@@ -193,12 +193,19 @@ impl Tags {
             let record = TagRecord { expired: true, fresh_until: Instant::now(), ..record };
             self.memory.insert((*key).clone(), Remembered { record, written });
         }
+        let mut removed = Vec::new();
         for key in self.keys_on_disk(only).await.into_iter().filter(concerns) {
             if !self.memory.contains_key(&key) {
                 expired += 1;
             }
             // Memory has what can stand in; after a restart the upstream is to be asked.
-            self.records.note(vec![Write::Remove(Table::Tags, text(&key))]);
+            removed.push(Write::Remove(Table::Tags, text(&key)));
+        }
+        // Waited for: else the next pull may still find them.
+        if !removed.is_empty()
+            && let Err(error) = self.records.write(removed).await
+        {
+            tracing::warn!(%error, "tags that were pushed to stay in the data directory");
         }
         expired
     }

@@ -41,11 +41,11 @@ pub(super) async fn run(plan: &Plan, mut dice: Dice, verdict: &mut Verdict) -> T
     let serve = || plan.subject.serve(&registry.url(), Some(data.path()), ARGS);
     let mut onetag = serve();
     let mut tally = pull_all(&onetag, &things).await.about("before all");
-    let (mut damage, mut damaged, mut found) = (Damage::default(), 0, 0.0);
+    let (mut damage, mut damaged, mut found) = (Damage::default(), 0, 0);
     while damage.all() < plan.arguments.flips {
         settle(&onetag).await;
         let running = damage.all() / AT_ONCE % 2 == 1;
-        let before = if running { found_damaged(&onetag).await } else { 0.0 };
+        let before = if running { found_damaged(&onetag).await } else { 0 };
         let count = AT_ONCE.min(plan.arguments.flips - damage.all());
         let struck = if running {
             damage.strike(&all, count, &mut dice)
@@ -78,8 +78,7 @@ pub(super) async fn run(plan: &Plan, mut dice: Dice, verdict: &mut Verdict) -> T
     );
     verdict.figure("damaged files", damaged);
     verdict.figure("found", found);
-    verdict
-        .bound(found == damaged as f64, || format!("{damaged} files were damaged, {found} were found to be"));
+    verdict.bound(found == damaged, || format!("{damaged} files were damaged, {found} were found to be"));
     let wrong = files::wrong_blobs(data.path());
     verdict.none("damaged at the end", wrong.len());
     verdict.bound(files::blobs(data.path()).len() == BLOBS, || "some blobs were not fetched anew".to_owned());
@@ -103,16 +102,16 @@ fn files_of(things: &[Arc<Thing>], data: &std::path::Path) -> Vec<PathBuf> {
     things.iter().map(|thing| files::of_blob(data, &thing.digest())).collect()
 }
 
-async fn found_damaged(onetag: &Onetag) -> f64 {
-    Metrics::of(onetag).await.sum("onetag_blobs_damaged_total", "")
+async fn found_damaged(onetag: &Onetag) -> usize {
+    Metrics::of(onetag).await.count("onetag_blobs_damaged_total")
 }
 
 /// Waits until all has arrived: a client has a blob before its file is in its place.
 async fn settle(onetag: &Onetag) {
     for _ in 0..500 {
         let metrics = Metrics::of(onetag).await;
-        let is_done = metrics.sum("onetag_blob_arrivals", "") == 0.0;
-        if is_done && metrics.sum("onetag_blob_cache_files", "") == BLOBS as f64 {
+        let is_done = metrics.count("onetag_blob_arrivals") == 0;
+        if is_done && metrics.count("onetag_blob_cache_files") == BLOBS {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,26 +1,15 @@
 //! The store in the data directory, a redb database.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::MetadataExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 
+use super::open::{BoxError, Open, USED, definition, takes_writes};
 use super::sealed;
-use super::unwritten::Unwritten;
 use super::{Store, StoreError, Table, Write};
-
-const FILE: &str = "onetag.redb";
-
-/// When records were last used, in seconds of the Unix epoch, by `<table>/<key>`.
-const USED: TableDefinition<&str, u64> = TableDefinition::new("used");
-
-/// A file that tells whether the disk takes anything, and how large it is: larger than what is written at once.
-const PROBE: &str = "onetag.probe";
-const PROBE_BYTES: usize = 1 << 20;
 
 /// How many records one transaction prunes, so that others may write in between.
 const PRUNED_AT_ONCE: usize = 1_000;
@@ -32,27 +21,12 @@ pub struct DiskStore {
     open: RwLock<Option<Open>>,
 }
 
-/// A database, and the file that it was opened from.
-struct Open {
-    database: Database,
-    /// Device and inode.
-    file: (u64, u64),
-    /// Whether the disk takes what is written. Else nothing may be, for it would be lost.
-    is_writable: bool,
-}
-
 /// The data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("data directory {}: {source}", path.display())]
 pub struct OpenError {
     path: PathBuf,
     source: BoxError,
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
-    TableDefinition::new(table.name())
 }
 
 fn used_key(table: Table, key: &str) -> String {
@@ -93,9 +67,12 @@ impl DiskStore {
         writes: bool,
         work: impl Fn(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, redb::Error> {
-        let work = |open: &Open| match writes && !open.is_writable {
-            true => Err(redb::Error::Io(ErrorKind::ReadOnlyFilesystem.into())),
-            false => work(&open.database),
+        let work = |open: &Open| {
+            if open.is_writable || !writes {
+                work(&open.database)
+            } else {
+                Err(redb::Error::Io(ErrorKind::ReadOnlyFilesystem.into()))
+            }
         };
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(work) {
@@ -213,95 +190,13 @@ fn apply(transaction: &WriteTransaction, writes: &[Write]) -> Result<(), redb::E
     Ok(())
 }
 
-impl Open {
-    /// Opens the database; one that is damaged is put aside and begun anew.
-    fn or_anew(directory: &Path) -> Result<Self, BoxError> {
-        fs::create_dir_all(directory)?;
-        let path = directory.join(FILE);
-        match std::panic::catch_unwind(|| Self::open(&path)) {
-            Ok(Ok(open)) => Ok(open),
-            Ok(Err(error)) if !is_damage(&error) => Err(match error {
-                redb::Error::DatabaseAlreadyOpen => "another onetag has it open; give each its own".into(),
-                error => error.into(),
-            }),
-            damaged => {
-                let error = damaged.ok().and_then(Result::err).map(|error| error.to_string());
-                let aside = directory.join(format!("{FILE}.damaged"));
-                fs::rename(&path, &aside)?;
-                let error = error.as_deref().unwrap_or("it cannot be read");
-                tracing::error!(%error, aside = %aside.display(), "the database is damaged and begun anew");
-                Ok(Self::open(&path)?)
-            }
-        }
-    }
-
-    /// Opens the database; where the disk is full, to read alone, so that it can be started with.
-    fn or_to_read(directory: &Path) -> Result<Self, BoxError> {
-        Self::or_anew(directory).or_else(|error| match error.downcast_ref() {
-            Some(redb::Error::Io(io)) if is_full(io) => {
-                let open = Self::to_read(directory)?;
-                tracing::error!(directory = %directory.display(), "the disk is full: nothing new is kept");
-                Ok(open)
-            }
-            _ => Err(error),
-        })
-    }
-
-    /// Opens the database where it cannot be written.
-    fn to_read(directory: &Path) -> Result<Self, redb::Error> {
-        let path = directory.join(FILE);
-        let open =
-            || Self::with(Database::builder().create_with_backend(Unwritten::open(&path)?)?, &path, false);
-        std::panic::catch_unwind(open).unwrap_or(Err(redb::Error::PreviousIo))
-    }
-
-    fn open(path: &Path) -> Result<Self, redb::Error> {
-        Self::with(Database::create(path)?, path, true)
-    }
-
-    fn with(database: Database, path: &Path, is_writable: bool) -> Result<Self, redb::Error> {
-        let transaction = database.begin_write()?;
-        for table in Table::ALL {
-            transaction.open_table(definition(table))?;
-        }
-        transaction.open_table(USED)?;
-        transaction.commit()?;
-        let metadata = fs::metadata(path)?;
-        Ok(Self { database, file: (metadata.dev(), metadata.ino()), is_writable })
-    }
-
-    /// Whether its file still is where it was: one that was deleted takes everything and keeps nothing.
-    fn is_in_place(&self, directory: &Path) -> bool {
-        fs::metadata(directory.join(FILE)).is_ok_and(|file| (file.dev(), file.ino()) == self.file)
-    }
-}
-
-/// Fails as the disk does when it is written to.
-fn takes_writes(directory: &Path) -> io::Result<()> {
-    let path = directory.join(PROBE);
-    let written = File::create(&path).and_then(|mut file| {
-        file.write_all(&vec![0; PROBE_BYTES])?;
-        file.sync_all()
-    });
-    let removed = fs::remove_file(&path);
-    written.and(removed)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-/// Whether the file is there and not what it should be.
-fn is_damage(error: &redb::Error) -> bool {
-    let text = matches!(error, redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_));
-    let other_file = matches!(error, redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData);
-    text || other_file || matches!(error, redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use bytes::Bytes;
 
+    use super::super::open::FILE;
     use super::*;
 
     fn put(key: &str, value: &'static str) -> Write {
@@ -360,6 +255,42 @@ mod tests {
         let store = DiskStore::open(directory.path()).unwrap();
         store.write(&[put("a", "1")]).unwrap();
         *store.open.write().unwrap() = None;
+        assert_eq!(get(&store, "a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn what_can_only_be_read_is_written_again_once_the_disk_takes_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.write(&[put("a", "1")]).unwrap();
+        let mut open = store.open.write().unwrap();
+        *open = None;
+        *open = Some(Open::to_read(directory.path()).unwrap());
+        drop(open);
+        assert_eq!(get(&store, "a").as_deref(), Some("1"));
+        let refused = store.with(true, |_| Ok(())).unwrap_err();
+        assert!(matches!(refused, redb::Error::Io(_)), "{refused}");
+        store.write(&[put("b", "2")]).unwrap();
+        drop(store);
+        assert_eq!(get(&DiskStore::open(directory.path()).unwrap(), "b").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_damaged_record_is_told_apart_from_one_that_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.write(&[put("a", "1")]).unwrap();
+        store
+            .writing(|database| {
+                let transaction = database.begin_write()?;
+                let mut table = transaction.open_table(definition(Table::Tags))?;
+                let sealed = table.get("a")?.map(|value| value.value().to_vec()).unwrap();
+                table.insert("b", &*sealed)?;
+                drop(table);
+                Ok(transaction.commit()?)
+            })
+            .unwrap();
+        assert!(matches!(store.get(Table::Tags, "b"), Err(StoreError::Damaged(_))));
         assert_eq!(get(&store, "a").as_deref(), Some("1"));
     }
 

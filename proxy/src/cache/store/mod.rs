@@ -3,6 +3,7 @@
 mod adopt;
 mod disk;
 mod error;
+mod open;
 mod sealed;
 mod table;
 mod unwritten;
