@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::TagGlob;
-use crate::value::{Age, NegativeTtl, Size, Timeout, path};
+use crate::value::{Age, NegativeTtl, Retention, Size, path};
 
 /// The section `[cache]`: what is kept, where, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Cache {
     /// Tags that are never asked for again once they are complete.
     pub immutable: Vec<TagGlob>,
     /// How long what nobody used is kept in the data directory: merged indexes, manifests and tags.
-    pub retention: Timeout,
+    pub retention: Retention,
 }
 
 impl Default for Cache {
@@ -42,7 +42,7 @@ impl Default for Cache {
             negative_ttl: NegativeTtl::secs(5),
             stale_if_error: Age::secs(7 * 24 * 60 * 60),
             immutable: Vec::new(),
-            retention: Timeout::secs(90 * 24 * 60 * 60),
+            retention: Retention::secs(90 * 24 * 60 * 60),
         }
     }
 }

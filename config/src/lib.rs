@@ -38,7 +38,7 @@ pub use rule::{
 pub use server::Server;
 pub use upstream::Upstream;
 pub use value::{
-    Age, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Scheme, Secret, Size, Span, Timeout,
+    Age, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Retention, Scheme, Secret, Size, Span, Timeout,
     UpstreamUrl, WarmReference, WarmReferenceError,
 };
 pub use warm::Warm;

@@ -65,13 +65,14 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     config.upstream.url = Some(upstream.parse()?);
     let metrics = Arc::new(Metrics::new()?);
     let upstream = Upstream::new(&config.upstream, Credentials::anonymous(), Arc::clone(&metrics))?;
-    let resolver = Resolver::new(upstream, &config, None, Arc::clone(&metrics));
+    let resolver = Resolver::new(upstream, &config, None, None, Arc::clone(&metrics));
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (registry, admin) = (Bound::bind(any_port)?, Bound::bind(any_port)?);
     let address = registry.address();
     let limits = Limits {
         max_connections: config.server.max_connections.get(),
         header_timeout: config.server.header_timeout.get(),
+        stall_timeout: Duration::from_mins(1),
     };
     let resolver = Arc::new(resolver);
     let running = Running { registry, admin, limits, resolver, webhook_token: None, metrics };

@@ -5,21 +5,13 @@ use std::time::{Duration, Instant};
 use testkit::client::{Error, Response, send_raw};
 use testkit::{Fault, Image, Kind, Match};
 
-use crate::support::{REPOSITORY, Site, eventually, peak_memory, refusal};
+use crate::support::{REPOSITORY, Site, distinct_bytes, eventually, peak_memory, refusal};
 
 const SIZE: usize = 1 << 20;
 
-/// Bytes that repeat nowhere within the sizes of these tests, so that no piece can pass for another.
-fn bytes(size: usize) -> Vec<u8> {
-    (0..size.div_ceil(8) as u64)
-        .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
-        .take(size)
-        .collect()
-}
-
 /// A site with one blob of this size, its bytes and its digest.
 async fn site_with(length: usize, args: &[&str]) -> (Site, Vec<u8>, String) {
-    let (site, blob) = (Site::start(args).await, bytes(length));
+    let (site, blob) = (Site::start(args).await, distinct_bytes(length));
     let digest = site.registry.put_blob(REPOSITORY, &blob);
     (site, blob, digest)
 }
@@ -143,7 +135,7 @@ async fn a_stream_that_drips_is_let_be() {
 
 #[tokio::test]
 async fn a_blob_that_never_completes_breaks_the_connection_off() {
-    for trouble in [Fault::status(503), Fault::status(404), Fault::Reset, Fault::Body(bytes(SIZE))] {
+    for trouble in [Fault::status(503), Fault::status(404), Fault::Reset, Fault::Body(distinct_bytes(SIZE))] {
         let (site, blob, digest) = site_with(SIZE, &[]).await;
         site.registry.fail_times(1, Match::blob(&digest), Fault::Cut { after: 400_000 });
         site.registry.fail(Match::blob(&digest), trouble);
@@ -173,7 +165,7 @@ async fn a_large_blob_takes_little_memory() {
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_upstreams_work() {
     let site = Site::start(&[]).await;
-    let image = Image::builder("linux/amd64").layer_bytes(bytes(32 << 20)).build();
+    let image = Image::builder("linux/amd64").layer_bytes(distinct_bytes(32 << 20)).build();
     site.registry.push(REPOSITORY, "latest", &image);
     let path = format!("/v2/{REPOSITORY}/blobs/{}", image.layers[0].digest());
     let request = format!("GET {path} HTTP/1.1\r\nhost: onetag\r\n\r\n");

@@ -57,7 +57,7 @@ fn a_wrong_time_is_refused_where_it_stands() {
     assert_refused(
         "[cache]\nretention = \"0s\"",
         "2:13",
-        "cache.retention: \"0s\" is too short; it must be at least 1ms",
+        "cache.retention: \"0s\" is too short; it must be at least 1d",
     );
     assert_refused(
         "[server]\nstall_timeout = \"0s\"",

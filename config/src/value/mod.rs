@@ -20,5 +20,5 @@ pub use reference::{WarmReference, WarmReferenceError};
 pub(crate) use secret::MASK;
 pub use secret::Secret;
 pub use size::{Size, SizeError};
-pub use span::{Age, Interval, NegativeTtl, Span, SpanError, Timeout};
+pub use span::{Age, Interval, NegativeTtl, Retention, Span, SpanError, Timeout};
 pub use url::{Scheme, UpstreamUrl, UrlError};

@@ -167,3 +167,111 @@ pub fn with_sources(store: &dyn Store) -> Result<HashSet<Repository>, StoreError
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::DiskStore;
+    use crate::telemetry::Metrics;
+
+    struct Broken;
+
+    impl Store for Broken {
+        fn get(&self, _: Table, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            Err(StoreError::Lost)
+        }
+
+        fn write(&self, _: &[Write]) -> Result<(), StoreError> {
+            Err(StoreError::Lost)
+        }
+
+        fn keys(&self, _: Table, _: &str, _: usize) -> Result<Vec<String>, StoreError> {
+            Err(StoreError::Lost)
+        }
+
+        fn prune(&self, _: u64) -> Result<usize, StoreError> {
+            Err(StoreError::Lost)
+        }
+    }
+
+    fn sample() -> (Repository, Arc<Content>) {
+        let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let bytes = Bytes::from(format!(r#"{{"schemaVersion":2,"mediaType":"{list}","manifests":[]}}"#));
+        let digest = Digest::sha256(&bytes);
+        ("team/app".parse().unwrap(), Arc::new(Content::new(bytes, list.into(), digest)))
+    }
+
+    fn merged(store: Arc<dyn Store>) -> MergedStore {
+        let known = with_sources(&*store).unwrap_or_default();
+        let records = Records::new(Some(store), &Arc::new(Metrics::new().unwrap()));
+        MergedStore::new(1 << 20, Arc::new(records), known)
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_costs_no_pull_and_never_says_that_there_is_nothing() {
+        let (repository, content) = sample();
+        let store = merged(Arc::new(Broken));
+        assert!(store.find(&repository, &content.digest).await.is_err());
+        store.keep(&repository, &content).await;
+        assert_eq!(store.find(&repository, &content.digest).await.unwrap(), Some(content));
+    }
+
+    #[tokio::test]
+    async fn indexes_and_sources_are_there_again_for_their_repository_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let (other, source): (Repository, Repository) =
+            ("team/app2".parse().unwrap(), "arm64v8/app".parse().unwrap());
+        let digest = content.digest.clone();
+        {
+            let store = merged(Arc::new(DiskStore::open(directory.path()).unwrap()));
+            store.keep(&repository, &content).await;
+            store.keep_sources(&repository, vec![(digest.clone(), source.clone())]).await;
+        }
+        // The thread that writes may hold the database a moment longer.
+        let disk = (0..100).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            DiskStore::open(directory.path()).ok()
+        });
+        let store = merged(Arc::new(disk.unwrap()));
+        assert_eq!(store.find(&repository, &digest).await.unwrap(), Some(content));
+        assert_eq!(store.source(&repository, &digest).await.unwrap(), Some(source));
+        assert_eq!(store.find(&other, &digest).await.unwrap(), None);
+        assert_eq!(store.source(&other, &digest).await.unwrap(), None);
+        assert_eq!(store.find(&repository, &Digest::sha256(b"")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn damaged_bytes_are_never_given_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let disk = Arc::new(DiskStore::open(directory.path()).unwrap());
+        for place in [0, content.bytes.len() / 2, content.bytes.len() - 1] {
+            let mut bytes = content.bytes.to_vec();
+            bytes[place] ^= 1;
+            disk.write(&[Write::Put(Table::Merged, key(&repository, &content.digest), bytes.into())])
+                .unwrap();
+            let error = merged(Arc::clone(&disk) as _).find(&repository, &content.digest).await.unwrap_err();
+            assert!(matches!(*error, StoreError::Damaged(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_repositories_with_sources_are_told_apart_from_those_of_similar_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = DiskStore::open(directory.path()).unwrap();
+        let digest = Digest::sha256(b"");
+        let names = ["app", "app-x", "app.y", "app/z", "app0", "appa"];
+        for name in names {
+            let repository = name.parse().unwrap();
+            for digest in [&digest, &Digest::sha256(b"1")] {
+                let value = Bytes::from_static(b"other/app");
+                disk.write(&[Write::Put(Table::Sources, key(&repository, digest), value)]).unwrap();
+            }
+        }
+        let mut found: Vec<String> =
+            with_sources(&disk).unwrap().iter().map(|name| name.as_str().to_owned()).collect();
+        found.sort();
+        assert_eq!(found, names);
+    }
+}

@@ -1,7 +1,9 @@
 //! What onetag remembers: tags, which move, and content, which does not.
 
+mod blobs;
 mod configs;
 mod content;
+mod links;
 mod manifests;
 mod merged;
 mod occurring;
@@ -11,8 +13,13 @@ mod store;
 mod tags;
 mod used;
 
+pub use blobs::{
+    BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Holder, Joined,
+    OpenBlobsError, Opened, Part,
+};
 pub use configs::Configs;
 pub use content::{Content, DigestMismatch};
+pub use links::Links;
 pub use manifests::Manifests;
 pub use merged::{MergedStore, with_sources};
 pub use occurring::{Knowledge, Occurring};

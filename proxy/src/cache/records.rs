@@ -216,3 +216,137 @@ impl Rest {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// A store in memory that counts its transactions and fails or hangs on demand.
+    #[derive(Default)]
+    struct Scripted {
+        written: Mutex<Vec<Write>>,
+        transactions: AtomicUsize,
+        looked: AtomicUsize,
+        fails: Mutex<Option<fn() -> StoreError>>,
+        takes: Mutex<Duration>,
+    }
+
+    impl Scripted {
+        fn done<T>(&self, value: T) -> Result<T, StoreError> {
+            std::thread::sleep(*self.takes.lock().unwrap());
+            self.fails.lock().unwrap().map_or(Ok(value), |fail| Err(fail()))
+        }
+    }
+
+    impl Store for Scripted {
+        fn get(&self, _: Table, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            self.looked.fetch_add(1, Ordering::SeqCst);
+            self.done(Some(Vec::new()))
+        }
+
+        fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+            self.transactions.fetch_add(1, Ordering::SeqCst);
+            self.done(())?;
+            self.written.lock().unwrap().extend_from_slice(writes);
+            Ok(())
+        }
+
+        fn keys(&self, _: Table, _: &str, _: usize) -> Result<Vec<String>, StoreError> {
+            self.done(Vec::new())
+        }
+
+        fn prune(&self, _: u64) -> Result<usize, StoreError> {
+            self.done(0)
+        }
+    }
+
+    fn records(store: &Arc<Scripted>) -> (Arc<Records>, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let store: Arc<dyn Store> = Arc::clone(store) as _;
+        (Arc::new(Records::new(Some(store), &metrics)), metrics)
+    }
+
+    fn put(key: &str) -> Vec<Write> {
+        vec![Write::Put(Table::Tags, key.into(), Bytes::from_static(b"value"))]
+    }
+
+    #[tokio::test]
+    async fn many_writes_that_wait_are_one_transaction() {
+        let store = Arc::new(Scripted::default());
+        *store.takes.lock().unwrap() = Duration::from_millis(50);
+        let (records, _) = records(&store);
+        let writes: Vec<_> = (0..100)
+            .map(|n| {
+                let records = Arc::clone(&records);
+                tokio::spawn(async move { records.write(put(&n.to_string())).await })
+            })
+            .collect();
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+        assert_eq!(store.written.lock().unwrap().len(), 100);
+        let transactions = store.transactions.load(Ordering::SeqCst);
+        assert!(transactions < 10, "{transactions}");
+    }
+
+    #[tokio::test]
+    async fn what_was_noted_is_there_after_a_flush() {
+        let store = Arc::new(Scripted::default());
+        let (records, metrics) = records(&store);
+        for n in 0..50 {
+            records.note(put(&n.to_string()));
+        }
+        records.flush().await;
+        assert_eq!(store.written.lock().unwrap().len(), 50);
+        assert_eq!(metrics.records_dropped.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_is_told_once_and_then_left_alone_for_a_while() {
+        let store = Arc::new(Scripted::default());
+        *store.fails.lock().unwrap() = Some(|| StoreError::Lost);
+        let (records, metrics) = records(&store);
+        assert!(matches!(*records.get(Table::Tags, "a".into()).await.unwrap_err(), StoreError::Lost));
+        assert!(matches!(*records.write(put("a")).await.unwrap_err(), StoreError::Resting));
+        assert!(matches!(*records.get(Table::Tags, "a".into()).await.unwrap_err(), StoreError::Resting));
+        records.note(put("b"));
+        assert_eq!((store.looked.load(Ordering::SeqCst), metrics.records_dropped.get()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn damage_of_one_record_is_no_failure_of_the_disk() {
+        let store = Arc::new(Scripted::default());
+        *store.fails.lock().unwrap() = Some(|| StoreError::Damaged("it".into()));
+        let (records, _) = records(&store);
+        assert!(records.get(Table::Tags, "a".into()).await.is_err());
+        *store.fails.lock().unwrap() = None;
+        assert_eq!(records.get(Table::Tags, "a".into()).await.unwrap(), Some(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_costs_its_patience_once() {
+        let store = Arc::new(Scripted::default());
+        *store.takes.lock().unwrap() = PATIENCE + Duration::from_secs(1);
+        let (records, _) = records(&store);
+        let begin = Instant::now();
+        assert!(matches!(*records.get(Table::Tags, "a".into()).await.unwrap_err(), StoreError::Slow(_)));
+        for _ in 0..100 {
+            assert!(records.get(Table::Tags, "a".into()).await.is_err());
+            assert!(records.write(put("a")).await.is_err());
+        }
+        assert!(begin.elapsed() < PATIENCE * 2, "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test]
+    async fn without_a_data_directory_nothing_is_kept_and_nothing_fails() {
+        let records = Records::new(None, &Arc::new(Metrics::new().unwrap()));
+        records.note(put("a"));
+        records.write(put("a")).await.unwrap();
+        assert_eq!(records.get(Table::Tags, "a".into()).await.unwrap(), None);
+    }
+}

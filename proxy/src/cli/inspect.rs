@@ -33,7 +33,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
 async fn explain(config: &Config, target: &Target) -> Result<Explanation, Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
     let upstream = settings::upstream(config, Arc::clone(&metrics))?;
-    let resolver = Arc::new(Resolver::new(upstream, config, None, metrics));
+    let resolver = Arc::new(Resolver::new(upstream, config, None, None, metrics));
     let repository = &target.repository;
     match &target.reference {
         Reference::Tag(tag) => resolver.explain(repository, tag).await,

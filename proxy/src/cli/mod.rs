@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod descriptors;
 mod exit;
 mod healthcheck;
 mod inspect;

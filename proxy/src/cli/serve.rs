@@ -6,14 +6,18 @@ use std::time::Duration;
 use onetag_config::Config;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cache::{DiskStore, Store};
+use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
 use crate::resolve::Resolver;
 use crate::server::{Bound, Limits, Running, Started};
 use crate::telemetry::{Metrics, init_logs};
 
 use super::args::ServeArguments;
+use super::descriptors;
 use super::exit::{Failure, print};
 use super::settings;
+
+/// The bounds of the cache of blobs.
+const BLOBS: BlobSettings = BlobSettings { max_bytes: 10 << 30, finish: true };
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
@@ -44,11 +48,14 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     if disk.is_none() {
         tracing::warn!("no --data-dir: the digests of merged indexes will not outlive this process");
     }
-    let resolver = Arc::new(Resolver::new(upstream, config, disk, Arc::clone(&metrics)));
+    // Only once the store is open: it keeps a second process out of the data directory.
+    let blobs = blobs(config, &metrics)?;
+    let resolver = Arc::new(Resolver::new(upstream, config, disk, blobs, Arc::clone(&metrics)));
     let (public, private) = (registry.address(), admin.address());
     let limits = Limits {
-        max_connections: config.server.max_connections.get(),
+        max_connections: descriptors::connections(config.server.max_connections.get()),
         header_timeout: config.server.header_timeout.get(),
+        stall_timeout: config.server.stall_timeout.get(),
     };
     tokio::spawn(Arc::clone(&resolver).prune());
     let running =
@@ -56,6 +63,13 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let started = running.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok((started, resolver))
+}
+
+/// The cache of blobs, where there is a data directory.
+fn blobs(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Blobs>>, Failure> {
+    let Some(directory) = &config.cache.data_dir else { return Ok(None) };
+    let blobs = Blobs::open(&directory.join("blobs"), BLOBS, Arc::clone(metrics)).map_err(Failure::usage)?;
+    Ok(Some(Arc::new(blobs)))
 }
 
 async fn stop(started: Started, grace: Duration, mut signals: Signals) {

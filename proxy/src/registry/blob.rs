@@ -1,18 +1,21 @@
-//! Blobs: streamed from the upstream, out of the repository that has them.
+//! Blobs, whole and in part.
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IntoHeaderName,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 use prometheus::IntCounter;
 
-use crate::resolve::Resolver;
-use crate::upstream::{BlobRange, UpstreamBody};
+use crate::resolve::{BlobReply, BlobRequest, Resolver, ServedBlob};
+use crate::upstream::UpstreamBody;
 
 use super::body::Body;
 use super::error::{Code, RegistryError};
-use super::manifest::CONTENT_DIGEST;
+use super::manifest::{CONTENT_DIGEST, has_etag};
+use super::range;
 
 /// Answers a request for a blob, or for a part of it.
 pub(super) async fn get(
@@ -20,58 +23,88 @@ pub(super) async fn get(
     sent_bytes: &IntCounter,
     method: &Method,
     headers: &HeaderMap,
-    repository: &Repository,
-    digest: &Digest,
+    repository: Repository,
+    digest: Digest,
 ) -> Result<Response<Body>, RegistryError> {
-    let range = headers
-        .get(RANGE)
-        .filter(|_| method == Method::GET)
-        .map(|range| BlobRange { range: range.clone(), if_range: headers.get(IF_RANGE).cloned() });
-    let (mut parts, body) = fetch(resolver, method, range, repository, digest).await?.into_parts();
-    match parts.status {
-        StatusCode::NOT_FOUND => {
+    let names = Names::of(&digest);
+    let head = method == Method::HEAD;
+    let range = if head { None } else { range::read(headers, &names.etag) };
+    let has = headers.get_all(IF_NONE_MATCH).iter().any(|etags| has_etag(etags, &names.etag));
+    Ok(match resolver.blob(BlobRequest { repository, digest, head, range }).await? {
+        BlobReply::Absent => {
             return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
         }
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            let error = RegistryError::new(Code::RangeInvalid, "the blob does not have the range asked for");
-            let mut response = error.response();
-            // It says how large the blob is (RFC 9110, section 15.5.17).
-            response
-                .headers_mut()
-                .extend(parts.headers.remove(CONTENT_RANGE).map(|size| (CONTENT_RANGE, size)));
-            return Ok(response);
-        }
-        _ => {}
-    }
-    let text = HeaderValue::from_str(&digest.to_string()).expect("a digest is ASCII");
-    parts.headers.insert(CONTENT_DIGEST, text);
-    let octets = HeaderValue::from_static("application/octet-stream");
-    parts.headers.entry(CONTENT_TYPE).or_insert(octets);
-    let body =
-        if method == Method::HEAD { Body::empty() } else { Body::Blob(Box::pin(body), sent_bytes.clone()) };
-    Ok(Response::from_parts(parts, body))
+        BlobReply::OutOfRange(size) => out_of_range(Some(header(format!("bytes */{size}")))),
+        BlobReply::Served(blob) if blob.is_hit && has => names.unchanged(),
+        BlobReply::Served(blob) => names.serve(blob, sent_bytes),
+        BlobReply::Passed(answer) => names.pass(answer, head, sent_bytes),
+    })
 }
 
-/// Asks the repository that is known to have the blob (rule X1), then the one of the request.
-async fn fetch(
-    resolver: &Arc<Resolver>,
-    method: &Method,
-    range: Option<BlobRange>,
-    repository: &Repository,
-    digest: &Digest,
-) -> Result<Response<UpstreamBody>, RegistryError> {
-    let upstream = resolver.upstream();
-    let source = resolver.source(repository, digest).await;
-    let elsewhere = match source {
-        Ok(Some(source)) => match upstream.blob(&source, digest, method.clone(), range.clone()).await {
-            Ok(found) if found.status() != StatusCode::NOT_FOUND => return Ok(found),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
-        },
-        Ok(None) => Ok(()),
-        Err(error) => Err(error.into()),
-    };
-    let found = upstream.blob(repository, digest, method.clone(), range).await?;
-    // It may be elsewhere, where nobody can say just now: that is not to say that there is none.
-    if found.status() == StatusCode::NOT_FOUND { elsewhere.map(|()| found) } else { Ok(found) }
+/// The headers that name a blob.
+struct Names {
+    etag: HeaderValue,
+    digest: HeaderValue,
+}
+
+impl Names {
+    fn of(digest: &Digest) -> Self {
+        Self { etag: header(format!("\"{digest}\"")), digest: header(digest.to_string()) }
+    }
+
+    fn serve(self, blob: ServedBlob, sent_bytes: &IntCounter) -> Response<Body> {
+        let ServedBlob { size, part, body, .. } = blob;
+        let body = body.map_or_else(Body::empty, |body| Body::Blob(Box::pin(body), sent_bytes.clone()));
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(CONTENT_DIGEST, self.digest);
+        headers.insert(ETAG, self.etag);
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        let length = part.map_or(size, |(first, end)| Some(end - first));
+        insert(headers, CONTENT_LENGTH, length.map(HeaderValue::from));
+        if let (Some((first, end)), Some(size)) = (part, size) {
+            headers.insert(CONTENT_RANGE, header(format!("bytes {first}-{}/{size}", end - 1)));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        response
+    }
+
+    fn unchanged(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().extend([(CONTENT_DIGEST, self.digest), (ETAG, self.etag)]);
+        response
+    }
+
+    /// The upstream's own answer, under the digest that was asked for.
+    fn pass(self, answer: Response<UpstreamBody>, head: bool, sent_bytes: &IntCounter) -> Response<Body> {
+        let (mut parts, body) = answer.into_parts();
+        if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
+            return out_of_range(parts.headers.remove(CONTENT_RANGE));
+        }
+        parts.headers.insert(CONTENT_DIGEST, self.digest);
+        let octets = HeaderValue::from_static("application/octet-stream");
+        parts.headers.entry(CONTENT_TYPE).or_insert(octets);
+        let body = if head { Body::empty() } else { Body::Passed(Box::pin(body), sent_bytes.clone()) };
+        Response::from_parts(parts, body)
+    }
+}
+
+/// It says how large the blob is, where that is known (RFC 9110, section 15.5.17).
+fn out_of_range(size: Option<HeaderValue>) -> Response<Body> {
+    let error = RegistryError::new(Code::RangeInvalid, "the blob does not have the range asked for");
+    let mut response = error.response();
+    insert(response.headers_mut(), CONTENT_RANGE, size);
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: impl IntoHeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value);
+    }
+}
+
+fn header(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("digests and numbers are ASCII")
 }

@@ -8,14 +8,17 @@ use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use prometheus::IntCounter;
 
+use crate::cache::BlobBody;
 use crate::upstream::UpstreamBody;
 
 /// Bytes that are at hand, or a stream from the upstream.
 pub enum Body {
     /// Bytes at hand; none for HEAD.
     Full(Full<Bytes>),
-    /// A blob on its way, counted as it passes.
-    Blob(Pin<Box<UpstreamBody>>, IntCounter),
+    /// A blob, counted as it passes.
+    Blob(Pin<Box<BlobBody>>, IntCounter),
+    /// The upstream's own answer, counted as it passes.
+    Passed(Pin<Box<UpstreamBody>>, IntCounter),
 }
 
 impl Body {
@@ -32,23 +35,17 @@ impl Body {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<BoxError> {
         match self.get_mut() {
             Self::Full(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
-            Self::Blob(body, counter) => {
-                let polled = body.as_mut().poll_frame(cx);
-                if let Poll::Ready(Some(Ok(frame))) = &polled {
-                    counter.inc_by(frame.data_ref().map_or(0, |data| data.len() as u64));
-                }
-                polled.map_err(Into::into)
-            }
+            Self::Blob(body, counter) => counted(body.as_mut().poll_frame(cx), counter),
+            Self::Passed(body, counter) => counted(body.as_mut().poll_frame(cx), counter),
         }
     }
 
@@ -56,6 +53,7 @@ impl http_body::Body for Body {
         match self {
             Self::Full(full) => full.is_end_stream(),
             Self::Blob(body, _) => body.is_end_stream(),
+            Self::Passed(body, _) => body.is_end_stream(),
         }
     }
 
@@ -63,6 +61,15 @@ impl http_body::Body for Body {
         match self {
             Self::Full(full) => full.size_hint(),
             Self::Blob(body, _) => body.size_hint(),
+            Self::Passed(body, _) => body.size_hint(),
         }
     }
+}
+
+/// What was polled, its bytes counted.
+fn counted<E: Into<BoxError>>(polled: Polled<E>, counter: &IntCounter) -> Polled<BoxError> {
+    if let Poll::Ready(Some(Ok(frame))) = &polled {
+        counter.inc_by(frame.data_ref().map_or(0, |data| data.len() as u64));
+    }
+    polled.map_err(Into::into)
 }

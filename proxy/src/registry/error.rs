@@ -137,7 +137,7 @@ impl RegistryError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
         let told = match self.code {
             Code::Unsupported => Some((ALLOW, "GET, HEAD")),
@@ -150,6 +150,11 @@ impl RegistryError {
     }
 }
 
+/// Rounded up: whoever comes back a moment too early has to wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 impl From<&UpstreamError> for RegistryError {
     fn from(error: &UpstreamError) -> Self {
         let (code, what) = match error.kind() {
@@ -160,6 +165,7 @@ impl From<&UpstreamError> for RegistryError {
             ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Timeout { phase: Phase::Connect, .. } => {
                 (Code::BadUpstream, "the upstream registry cannot be reached")
             }
+            ErrorKind::Open { .. } => (Code::Unavailable, "the upstream registry is down"),
             ErrorKind::Status { status, .. } if !status.is_server_error() => {
                 (Code::BadUpstream, "the upstream registry refuses the request")
             }
@@ -191,10 +197,12 @@ impl From<ResolveError> for RegistryError {
     fn from(error: ResolveError) -> Self {
         match &error {
             ResolveError::Upstream(upstream) => Self::from(upstream),
-            ResolveError::Document { .. } => Self::new(
-                Code::BadUpstream,
-                format!("the upstream registry gave an answer that cannot be right: {error}"),
-            ),
+            ResolveError::Document { .. } | ResolveError::Blob { .. } | ResolveError::OtherPart { .. } => {
+                Self::new(
+                    Code::BadUpstream,
+                    format!("the upstream registry gave an answer that cannot be right: {error}"),
+                )
+            }
             ResolveError::Store(_) => Self {
                 cause: Some(error.to_string()),
                 retry_after: Some(Duration::from_secs(1)),

@@ -91,7 +91,7 @@ fn respond(request: &HeaderMap, content: &Content) -> Response<Body> {
 }
 
 /// Whether a list of entity tags (RFC 9110, section 13.1.2) holds this one; weak ones count.
-fn has_etag(list: &HeaderValue, etag: &HeaderValue) -> bool {
+pub(super) fn has_etag(list: &HeaderValue, etag: &HeaderValue) -> bool {
     let mut tags = list.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }

@@ -7,6 +7,7 @@ mod error;
 mod manifest;
 mod notification;
 mod passed;
+mod range;
 mod referrers;
 mod service;
 mod tags;

@@ -99,7 +99,7 @@ impl Registry {
             }
             Endpoint::Blob(repository, digest) => {
                 let sent = &self.metrics.blob_bytes;
-                blob::get(resolver, sent, method, headers, &repository, &digest).await
+                blob::get(resolver, sent, method, headers, repository, digest).await
             }
             Endpoint::Tags(repository) => tags::list(resolver.upstream(), uri, &repository).await,
             Endpoint::Referrers(repository, digest) => {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use onetag_oci::{DocumentError, Reference, Repository};
+use onetag_oci::{Digest, DocumentError, Reference, Repository};
 
-use crate::cache::Failure;
+use crate::cache::{BlobError, Failure};
 use crate::flight::FlightLost;
 use crate::upstream::UpstreamError;
 
@@ -24,6 +24,24 @@ pub enum ResolveError {
         reference: Reference,
         /// What is wrong with it.
         error: Arc<DocumentError>,
+    },
+    /// The upstream's blob is not what its digest names, or not of the size that it told.
+    #[error("{repository} {digest}: {error}")]
+    Blob {
+        /// Where it is.
+        repository: Repository,
+        /// What names it.
+        digest: Digest,
+        /// What is wrong with it.
+        error: BlobError,
+    },
+    /// The upstream answers a question for the rest of a blob with something else.
+    #[error("{repository} {digest}: the rest was asked for and another part came")]
+    OtherPart {
+        /// Where it is.
+        repository: Repository,
+        /// What names it.
+        digest: Digest,
     },
     /// What onetag keeps itself cannot be read.
     #[error(transparent)]

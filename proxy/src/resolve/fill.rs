@@ -32,6 +32,14 @@ pub(super) struct Filled {
     pub(super) withheld: Option<Arc<str>>,
     /// Whether the upstream lacks content that it lists itself: the answer may be less than the truth.
     pub(super) incomplete: bool,
+    /// What is to be told of it, if it is what clients get.
+    pub(super) report: Report,
+}
+
+/// What the operator is told of a fill.
+pub(super) struct Report {
+    explanation: Explanation,
+    selection: Selection,
 }
 
 /// One merge, decided: what was considered, what was found, and the verdicts.
@@ -93,12 +101,14 @@ impl Resolver {
         let case = self.decide(repository, tag, false).await?;
         let tagged = self.keep(repository, &case).await;
         let content = tagged.as_ref().map(|tagged| &*tagged.content);
-        self.report(&Explanation::new(repository, tag, &case, content), &case.selection);
+        let explanation = Explanation::new(repository, tag, &case, content);
         let withheld = match &case.selection.outcome {
             Outcome::Withheld(why) => Some(why.to_string().into()),
             _ => None,
         };
-        Ok(Filled { tagged, withheld, incomplete: case.refused || case.selection.is_incomplete() })
+        let incomplete = case.refused || case.selection.is_incomplete();
+        let report = Report { explanation, selection: case.selection };
+        Ok(Filled { tagged, withheld, incomplete, report })
     }
 
     /// `thorough`: what a lone base holds is looked into as well, though it passes whatever it is.
@@ -179,11 +189,12 @@ impl Resolver {
         Some(Arc::new(Tagged { content, single, origin, members, skew, images, basis }))
     }
 
-    fn report(&self, explanation: &Explanation, selection: &Selection) {
+    /// Tells the log and the metrics what was decided; `served`: whether clients get that.
+    pub(super) fn report(&self, Report { explanation, selection }: &Report, served: bool) {
         match explanation.answer {
-            Answer::Merged => self.metrics.merged.inc(),
-            Answer::Passed => self.metrics.passed.inc(),
-            Answer::Withheld | Answer::Absent => {}
+            Answer::Merged if served => self.metrics.merged.inc(),
+            Answer::Passed if served => self.metrics.passed.inc(),
+            _ => {}
         }
         let Explanation { repository, reference: tag, .. } = explanation;
         for member in &explanation.members {
@@ -207,7 +218,9 @@ impl Resolver {
         if let Some(why) = &explanation.withheld {
             tracing::warn!(%repository, %tag, rule = %explanation.rule, "{why}");
         }
-        if let Outcome::Merged(index) = &selection.outcome {
+        if let Outcome::Merged(index) = &selection.outcome
+            && served
+        {
             let used = explanation.members.iter().filter(|member| member.state == MemberState::Used);
             let from: Vec<&str> = used.map(|member| member.tag.as_str()).collect();
             tracing::info!(%repository, %tag, digest = %index.digest, from = from.join(","), "merged");

@@ -1,5 +1,8 @@
-//! The decisions: what a tag is, what a digest is.
+//! The decisions: what a tag is, what a digest is, where a blob comes from.
 
+mod blob;
+mod blob_feed;
+mod byte_range;
 mod closure;
 mod digest;
 mod error;
@@ -14,6 +17,8 @@ mod revalidate;
 mod tag;
 mod times;
 
+pub use blob::{BlobReply, BlobRequest, ServedBlob};
+pub use byte_range::ByteRange;
 pub use error::ResolveError;
 pub use explanation::{
     Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,

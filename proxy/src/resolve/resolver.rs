@@ -9,7 +9,7 @@ use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
 
 use crate::cache::{
-    self, Configs, Content, Manifests, MergedStore, Occurring, Records, Store, TagRecord, Tags,
+    self, Blobs, Configs, Content, Links, Manifests, MergedStore, Occurring, Records, Store, TagRecord, Tags,
 };
 use crate::flight::Flights;
 use crate::merge::Rules;
@@ -38,19 +38,23 @@ pub struct Resolver {
     pub(super) changes: Changes,
     records: Arc<Records>,
     retention: Duration,
+    pub(super) blobs: Option<Arc<Blobs>>,
+    pub(super) links: Links,
     pub(super) tag_flights: Flights<(Repository, Tag), Result<TagRecord, ResolveError>>,
     pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
+    pub(super) link_flights: Flights<(Repository, Digest), Result<bool, ResolveError>>,
     pub(super) learning: Flights<(Repository, usize), ()>,
 }
 
 pub(super) type DigestResult = Result<Option<Arc<Content>>, ResolveError>;
 
 impl Resolver {
-    /// A resolver in front of `upstream`; merged indexes go to `disk` where there is one.
+    /// A resolver in front of `upstream`; merged indexes go to `disk` and blobs to `blobs`, where there is one.
     pub fn new(
         upstream: Upstream,
         config: &Config,
         disk: Option<Arc<dyn Store>>,
+        blobs: Option<Arc<Blobs>>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let Config { cache, merge, rule, .. } = config;
@@ -72,11 +76,14 @@ impl Resolver {
             occurring: Occurring::new(merge.relearn.get()),
             merged,
             changes: Changes::default(),
+            blobs,
+            links: Links::default(),
             records,
             retention: cache.retention.get(),
             times,
             tag_flights: Flights::default(),
             digest_flights: Flights::default(),
+            link_flights: Flights::default(),
             learning: Flights::default(),
         }
     }

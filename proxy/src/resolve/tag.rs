@@ -14,7 +14,7 @@ use crate::telemetry::TagAnswer;
 use crate::upstream::ErrorKind;
 
 use super::error::ResolveError;
-use super::fill::Filled;
+use super::fill::{Filled, Report};
 use super::resolver::Resolver;
 use super::revalidate::Check;
 use super::times::Times;
@@ -197,10 +197,15 @@ impl Resolver {
             }
             (Err(error), _) => Err(error),
             (Ok(filled), Some(last)) if filled.incomplete => {
+                self.report(&filled.report, false);
                 let why = "the upstream lacks content that it lists";
                 Ok(stand_in(key, last, asked, Duration::ZERO, &why))
             }
-            (Ok(filled), _) => Ok(self.settled(key, filled, last.filter(is_coherent), asked)),
+            (Ok(filled), _) => {
+                let (record, report) = self.settled(key, filled, last.filter(is_coherent), asked);
+                self.report(&report, record.held.is_none());
+                Ok(record)
+            }
         }
     }
 
@@ -216,8 +221,14 @@ impl Resolver {
 
     /// The record of an answer; or the last coherent one, where the rule holds that until the members belong
     /// together again or the grace ends (rule I7).
-    fn settled(&self, key: &Key, filled: Filled, last: Option<TagRecord>, asked: Instant) -> TagRecord {
-        let Filled { tagged, withheld, incomplete } = filled;
+    fn settled(
+        &self,
+        key: &Key,
+        filled: Filled,
+        last: Option<TagRecord>,
+        asked: Instant,
+    ) -> (TagRecord, Report) {
+        let Filled { tagged, withheld, incomplete, report } = filled;
         let times = self.times_of(key);
         let believed = match &tagged {
             Some(tagged) if tagged.basis.complete && !incomplete => times.of_complete(&key.1),
@@ -233,7 +244,7 @@ impl Resolver {
         let images = |record: &TagRecord| record.tagged.as_ref().map(|tagged| tagged.images);
         let is_smaller = |last: &TagRecord| now.tagged.is_some() && images(&now) < images(last);
         let skewed = now.withheld.is_some() || (now.tagged.is_some() && !is_coherent(&now));
-        match last.filter(|last| policy.skew == Skew::Hold && (skewed || is_smaller(last))) {
+        let record = match last.filter(|last| policy.skew == Skew::Hold && (skewed || is_smaller(last))) {
             Some(last) if last.held.is_none_or(|since| since.elapsed() < policy.skew_grace) => {
                 let held = last.held.or(Some(asked));
                 if last.held.is_none() {
@@ -243,7 +254,8 @@ impl Resolver {
                 TagRecord { confirmed, fresh_until, stale: false, held, expired: false, ..last }
             }
             _ => now,
-        }
+        };
+        (record, report)
     }
 }
 

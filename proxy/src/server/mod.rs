@@ -7,6 +7,7 @@ mod invalidate;
 mod listener;
 mod query;
 mod running;
+mod stall;
 
 pub use admin::Admin;
 pub use connection::{Handler, Limits};

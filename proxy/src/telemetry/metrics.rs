@@ -70,6 +70,26 @@ labels! {
 }
 
 labels! {
+    /// How a request for a blob was answered.
+    BlobAnswer {
+        /// From a file of the cache.
+        Hit = "hit",
+        /// Behind a download that another request had begun.
+        Arriving = "arriving",
+        /// By a download into the cache that this request began.
+        Filled = "filled",
+        /// Past the cache: by a stream of its own, or by the upstream's word on HEAD.
+        Bypassed = "bypassed",
+        /// A part, by the upstream's own answer.
+        PassedRange = "passed_range",
+        /// There is no such blob.
+        Absent = "absent",
+        /// The upstream failed before an answer began.
+        Failed = "failed",
+    }
+}
+
+labels! {
     /// What an upstream is asked for.
     UpstreamKind {
         /// A manifest or index.
@@ -82,6 +102,8 @@ labels! {
         Blob = "blob",
         /// A bearer token.
         Token = "token",
+        /// Whether an upstream that was down answers again.
+        Probe = "probe",
         /// Anything else: tag list, referrers.
         Other = "other",
     }
@@ -104,6 +126,8 @@ labels! {
         Timeout = "timeout",
         /// An answer that cannot be right: wrong digest, type, size or form.
         Wrong = "wrong",
+        /// Nothing was sent: the upstream is down, or wants to be left alone.
+        Refused = "refused",
     }
 }
 
@@ -129,7 +153,12 @@ pub struct Metrics {
     upstream_requests: Vec<Vec<IntCounter>>,
     upstream_seconds: Vec<Histogram>,
     tag_answers: Vec<IntCounter>,
+    /// Upstreams that are down, as far as is known.
+    pub upstream_open: IntGauge,
+    /// How often an upstream was found to be down.
+    pub upstream_openings: IntCounter,
     notifications: Vec<IntCounter>,
+    blob_answers: Vec<IntCounter>,
     /// Merged indexes that were built.
     pub merged: IntCounter,
     /// Tags whose upstream bytes were passed on as they are.
@@ -142,6 +171,22 @@ pub struct Metrics {
     pub merges_skewed: IntCounter,
     /// Blob bytes sent to clients.
     pub blob_bytes: IntCounter,
+    /// Bodies of blobs that are being sent.
+    pub blob_readers: IntGauge,
+    /// Downloads into the cache of blobs under way.
+    pub blob_arrivals: IntGauge,
+    /// Bytes of the blobs on disk.
+    pub blob_cache_bytes: IntGauge,
+    /// Blobs on disk.
+    pub blob_cache_files: IntGauge,
+    /// Blobs removed to make room.
+    pub blobs_evicted: IntCounter,
+    /// Files of the cache whose content was not what their digest names.
+    pub blobs_damaged: IntCounter,
+    /// Blobs from the upstream whose content was not what their digest names, or not of their length.
+    pub blobs_wrong: IntCounter,
+    /// Failures of the disk under the cache of blobs.
+    pub blob_disk_errors: IntCounter,
     /// Open client connections.
     pub connections: IntGauge,
     /// Open connections of the admin listener.
@@ -170,6 +215,7 @@ impl Metrics {
         let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
         let notifications =
             counters(r, "notifications_total", "Notifications of pushes, from registries.", &["outcome"])?;
+        let blob_answers = counters(r, "blob_answers_total", "Answers to requests for a blob.", &["answer"])?;
         let class_counters =
             |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
         let outcome_counters = |kind: &UpstreamKind| {
@@ -184,9 +230,15 @@ impl Metrics {
             upstream_requests: UpstreamKind::ALL.iter().map(outcome_counters).collect(),
             upstream_seconds: children(&upstream_seconds, UpstreamKind::ALL.iter().map(|kind| kind.label())),
             tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
+            upstream_open: gauge(r, "upstream_open", "Whether the upstream is down and only probed.")?,
+            upstream_openings: counter(r, "upstream_openings_total", "Times the upstream was found down.")?,
             notifications: NotificationOutcome::ALL
                 .iter()
                 .map(|outcome| notifications.with_label_values(&[outcome.label()]))
+                .collect(),
+            blob_answers: BlobAnswer::ALL
+                .iter()
+                .map(|a| blob_answers.with_label_values(&[a.label()]))
                 .collect(),
             merged: counter(r, "merged_total", "Merged indexes built.")?,
             passed: counter(r, "passed_total", "Tags passed on with the upstream's bytes.")?,
@@ -194,6 +246,14 @@ impl Metrics {
             merges_refused: counter(r, "merges_refused_total", "Merges refused because of a limit.")?,
             merges_skewed: counter(r, "merges_skewed_total", "Merges of members from different builds.")?,
             blob_bytes: counter(r, "blob_bytes_total", "Blob bytes sent to clients.")?,
+            blob_readers: gauge(r, "blob_readers", "Blobs that are being sent to clients.")?,
+            blob_arrivals: gauge(r, "blob_arrivals", "Downloads of blobs into the cache under way.")?,
+            blob_cache_bytes: gauge(r, "blob_cache_bytes", "Bytes of the blobs on disk.")?,
+            blob_cache_files: gauge(r, "blob_cache_files", "Blobs on disk.")?,
+            blobs_evicted: counter(r, "blobs_evicted_total", "Blobs removed to make room.")?,
+            blobs_damaged: counter(r, "blobs_damaged_total", "Blobs on disk found damaged.")?,
+            blobs_wrong: counter(r, "blobs_wrong_total", "Blobs from the upstream found wrong.")?,
+            blob_disk_errors: counter(r, "blob_disk_errors_total", "Failures of the disk under the blobs.")?,
             connections: gauge(r, "connections", "Open client connections.")?,
             admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,
             store_errors: counter(r, "store_errors_total", "Failures of the store in the data directory.")?,
@@ -216,6 +276,11 @@ impl Metrics {
         self.upstream_seconds[kind as usize].observe(took.as_secs_f64());
     }
 
+    /// Counts a request to the upstream that was not sent.
+    pub fn upstream_refused(&self, kind: UpstreamKind) {
+        self.upstream_requests[kind as usize][UpstreamOutcome::Refused as usize].inc();
+    }
+
     /// Counts an answer to a request for a tag.
     pub fn tag(&self, answer: TagAnswer) {
         self.tag_answers[answer as usize].inc();
@@ -224,6 +289,11 @@ impl Metrics {
     /// Counts a registry's notification of pushes.
     pub fn notification(&self, outcome: NotificationOutcome) {
         self.notifications[outcome as usize].inc();
+    }
+
+    /// Counts an answer to a request for a blob.
+    pub fn blob(&self, answer: BlobAnswer) {
+        self.blob_answers[answer as usize].inc();
     }
 
     /// Everything in the Prometheus text format.

@@ -27,17 +27,21 @@ impl Attempts {
     pub(super) async fn head(&self, ask: &Ask) -> Result<Head, UpstreamError> {
         let mut retry = Retry::default();
         loop {
-            let mut watch = Watch::start(&self.metrics, ask.kind);
-            let result = self.head_once(ask, &mut watch).await;
-            watch.stop(result.as_ref().err());
-            match result {
+            match self.head_once(ask).await {
                 Err(error) => retry.pause(error).await?,
                 done => return done,
             }
         }
     }
 
-    async fn head_once(&self, ask: &Ask, watch: &mut Watch<'_>) -> Result<Head, UpstreamError> {
+    async fn head_once(&self, ask: &Ask) -> Result<Head, UpstreamError> {
+        let mut watch = self.begin(ask)?;
+        let result = self.head_watched(ask, &mut watch).await;
+        self.end(watch, result.as_ref().err());
+        result
+    }
+
+    async fn head_watched(&self, ask: &Ask, watch: &mut Watch<'_>) -> Result<Head, UpstreamError> {
         let answer = self.ask(ask).await?;
         watch.headers();
         match answer.response.status() {

@@ -1,0 +1,189 @@
+//! One reader of a blob: from a file, behind an arrival, or by itself where the cache failed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, PoisonError};
+
+use bytes::{Buf, Bytes, BytesMut};
+use onetag_oci::Digest;
+use prometheus::IntCounter;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::arrival::{Abandoned, Progress, State};
+use super::cache::Blobs;
+use super::feed::{BlobError, Feed, Opened};
+use super::piece::{PIECE, Pieces};
+use super::verified::Verified;
+
+pub(super) struct Reader {
+    pub(super) digest: Digest,
+    pub(super) source: Source,
+    /// The next byte to give out.
+    pub(super) at: u64,
+    /// The byte after the last; none where the size is not known.
+    pub(super) end: Option<u64>,
+    pub(super) feed: Arc<dyn Feed>,
+    pub(super) pieces: Pieces,
+    /// Told when the disk fails.
+    pub(super) blobs: Option<Arc<Blobs>>,
+    /// Counts what the upstream sends wrongly.
+    pub(super) wrong: IntCounter,
+}
+
+/// Where the bytes come from.
+pub(super) enum Source {
+    /// A file with the right content.
+    File(Arc<File>),
+    Arrival(watch::Receiver<Progress>),
+    Onward(Box<Onward>),
+}
+
+/// A stream of the reader's own.
+pub(super) struct Onward {
+    verified: Verified,
+    /// The offset of its next byte, which may be before the one that the reader is at.
+    position: u64,
+}
+
+/// What an arrival has for a reader.
+enum Next {
+    Bytes(Arc<File>, u64),
+    Whole(Arc<File>, u64),
+    GoOn(Progress, Arc<Abandoned>),
+}
+
+impl Reader {
+    /// The next bytes; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
+        loop {
+            let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
+            if left == 0 {
+                return Ok(None);
+            }
+            let (file, free) = match &mut self.source {
+                Source::File(file) => (Arc::clone(file), left),
+                Source::Onward(onward) => {
+                    let next = onward.next(self.at).await.inspect_err(|error| self.wrong(error))?;
+                    return Ok(next.map(|bytes| self.give(bytes, left)));
+                }
+                Source::Arrival(progress) => match next(progress, self.at).await? {
+                    Next::Bytes(file, free) => (file, free),
+                    Next::Whole(file, size) => {
+                        self.end = Some(self.end.map_or(size, |end| end.min(size)));
+                        self.source = Source::File(file);
+                        continue;
+                    }
+                    Next::GoOn(progress, abandoned) => {
+                        self.source = self.go_on(&progress, &abandoned).await?;
+                        continue;
+                    }
+                },
+            };
+            match self.pieces.read(&file, self.at, left.min(free)).await {
+                Ok(bytes) if !bytes.is_empty() => return Ok(Some(self.give(bytes, left))),
+                Ok(_) => self.start_over(&io::ErrorKind::UnexpectedEof.into()).await?,
+                Err(error) => self.start_over(&error).await?,
+            }
+        }
+    }
+
+    fn wrong(&self, error: &BlobError) {
+        if error.is_wrong() {
+            self.wrong.inc();
+            tracing::warn!(%error, digest = %self.digest, "a blob is broken off");
+        }
+    }
+
+    fn give(&mut self, mut bytes: Bytes, left: u64) -> Bytes {
+        bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        self.at += bytes.len() as u64;
+        bytes
+    }
+
+    /// Goes on where the cache gave up: with the tail of what is in the file, then with the upstream.
+    async fn go_on(&mut self, progress: &Progress, abandoned: &Abandoned) -> Result<Source, BlobError> {
+        let (position, from) = (progress.free(), progress.written);
+        let Ok(held) = read_held(progress.file.as_ref(), position, from).await else {
+            return self.anew().await;
+        };
+        let taken = abandoned.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let opened = match taken {
+            Some(opened) => opened,
+            None => self.feed.open(from).await?.ok_or(BlobError::Gone)?,
+        };
+        let total = progress.total.or(opened.total);
+        if let (Some(said), Some(found)) = (total, opened.total.filter(|found| Some(*found) != total)) {
+            return Err(BlobError::Length { said, found });
+        }
+        let opened = Opened { total, ..opened };
+        let hasher = abandoned.hasher.clone();
+        let verified = Verified::rest(self.digest.clone(), opened, hasher, from, held);
+        Ok(Source::Onward(Box::new(Onward { verified, position })))
+    }
+
+    /// The disk failed: the blob is fetched from its start, since only the whole of it can be judged.
+    async fn start_over(&mut self, error: &io::Error) -> Result<(), BlobError> {
+        if let Some(blobs) = &self.blobs {
+            blobs.disk_failed("a blob cannot be read", error);
+        }
+        self.source = self.anew().await?;
+        Ok(())
+    }
+
+    async fn anew(&mut self) -> Result<Source, BlobError> {
+        let opened = self.feed.open(0).await?.ok_or(BlobError::Gone)?;
+        Ok(Source::onward(self.digest.clone(), opened))
+    }
+}
+
+impl Source {
+    /// A stream of the whole blob.
+    pub(super) fn onward(digest: Digest, opened: Opened) -> Self {
+        Self::Onward(Box::new(Onward { verified: Verified::whole(digest, opened), position: 0 }))
+    }
+}
+
+impl Onward {
+    /// The next bytes from offset `at` on.
+    async fn next(&mut self, at: u64) -> Result<Option<Bytes>, BlobError> {
+        while let Some(mut bytes) = self.verified.next().await? {
+            let start = self.position;
+            self.position += bytes.len() as u64;
+            if self.position > at {
+                bytes.advance(usize::try_from(at.saturating_sub(start)).unwrap_or(0));
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Waits until an arrival has something for a reader at offset `at`.
+async fn next(arrival: &mut watch::Receiver<Progress>, at: u64) -> Result<Next, BlobError> {
+    loop {
+        let now = arrival.borrow_and_update().clone();
+        let free = now.free();
+        match (&now.state, &now.file) {
+            (State::Failed(error), _) => return Err(error.clone()),
+            (State::Absent, _) => return Err(BlobError::Gone),
+            (State::Whole, Some(file)) => return Ok(Next::Whole(Arc::clone(file), now.written)),
+            (_, Some(file)) if free > at => return Ok(Next::Bytes(Arc::clone(file), free - at)),
+            (State::Abandoned(abandoned), _) => {
+                let abandoned = Arc::clone(abandoned);
+                return Ok(Next::GoOn(now, abandoned));
+            }
+            _ => arrival.changed().await.map_err(|_| BlobError::Lost)?,
+        }
+    }
+}
+
+/// The bytes of a file that were held back; no more than a tail.
+async fn read_held(file: Option<&Arc<File>>, from: u64, to: u64) -> io::Result<BytesMut> {
+    let length = usize::try_from(to - from).map_or(PIECE, |length| length.min(PIECE));
+    let mut held = BytesMut::zeroed(length);
+    let Some(file) = file.filter(|_| length > 0).cloned() else { return Ok(held) };
+    let read = spawn_blocking(move || file.read_exact_at(&mut held, from).map(|()| held));
+    read.await.unwrap_or_else(|lost| Err(io::Error::other(lost)))
+}

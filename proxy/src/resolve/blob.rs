@@ -1,0 +1,268 @@
+//! A blob: from the cache, behind its arrival there, or past the cache from the upstream.
+
+use std::sync::Arc;
+
+use http::{Method, Response, StatusCode};
+use onetag_oci::{Digest, Repository};
+
+use crate::cache::{BlobBody, BlobError, Blobs, Feed, Follower, Found, Holder, Joined, Part};
+use crate::flight::FlightLost;
+use crate::telemetry::BlobAnswer;
+use crate::upstream::UpstreamBody;
+
+use super::blob_feed::UpstreamFeed;
+use super::byte_range::ByteRange;
+use super::error::ResolveError;
+use super::resolver::Resolver;
+
+/// How far behind what has arrived a part may begin for its reader to wait: farther, the upstream is asked.
+const REACH: u64 = 16 << 20;
+
+/// What a client asks for.
+pub struct BlobRequest {
+    /// The repository that it names.
+    pub repository: Repository,
+    /// The blob.
+    pub digest: Digest,
+    /// Whether it is a HEAD.
+    pub head: bool,
+    /// The part of the blob; none for the whole.
+    pub range: Option<ByteRange>,
+}
+
+/// What it gets.
+pub enum BlobReply {
+    /// The blob or a part of it, verified.
+    Served(ServedBlob),
+    /// The upstream's own answer, not verified: 200, 206 or 416.
+    Passed(Response<UpstreamBody>),
+    /// The blob, of this size in bytes, has no such part.
+    OutOfRange(u64),
+    /// There is no such blob.
+    Absent,
+}
+
+/// A blob that is served.
+pub struct ServedBlob {
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// The first byte and the one after the last, for a part.
+    pub part: Option<(u64, u64)>,
+    /// The bytes; none for HEAD.
+    pub body: Option<BlobBody>,
+    /// Whether all of it is here, and right.
+    pub is_hit: bool,
+}
+
+type Answered = (BlobAnswer, BlobReply);
+
+/// What the cache says to a request.
+enum Cached {
+    Answer(Answered),
+    /// What was looked at has changed meanwhile.
+    Again,
+    /// The upstream is to be asked.
+    Pass,
+}
+
+impl Resolver {
+    /// Answers a request for a blob. Unless all of it is here, the answer begins once there are bytes to send,
+    /// so that an early failure is told as such.
+    pub async fn blob(self: &Arc<Self>, request: BlobRequest) -> Result<BlobReply, ResolveError> {
+        let feed = Arc::new(UpstreamFeed {
+            resolver: Arc::clone(self),
+            repository: request.repository.clone(),
+            digest: request.digest.clone(),
+        });
+        let answered = Asking { resolver: self, request: &request, feed }.answer().await;
+        self.metrics.blob(match &answered {
+            Ok((answer, _)) => *answer,
+            Err(_) => BlobAnswer::Failed,
+        });
+        answered.map(|(_, reply)| reply)
+    }
+}
+
+struct Asking<'a> {
+    resolver: &'a Arc<Resolver>,
+    request: &'a BlobRequest,
+    feed: Arc<dyn Feed>,
+}
+
+impl Asking<'_> {
+    async fn answer(&self) -> Result<Answered, ResolveError> {
+        if let Some(blobs) = &self.resolver.blobs {
+            // A second look is enough: what it misses is not worth a third one.
+            for _ in 0..2 {
+                match self.look_in(blobs).await? {
+                    Cached::Answer(answered) => return Ok(answered),
+                    Cached::Again => {}
+                    Cached::Pass => break,
+                }
+            }
+        }
+        self.past_the_cache().await
+    }
+
+    async fn look_in(&self, blobs: &Arc<Blobs>) -> Result<Cached, ResolveError> {
+        let BlobRequest { repository, digest, head, range } = self.request;
+        let allowed = match blobs.holder(digest) {
+            Holder::Nobody => false,
+            Holder::Arrival(asked) if asked == *repository => false,
+            Holder::Arrival(_) | Holder::File if self.may_read().await? => true,
+            Holder::Arrival(_) | Holder::File => return Ok(Cached::Answer(absent())),
+        };
+        if *head {
+            return Ok(match blobs.size(digest).filter(|_| allowed) {
+                Some(size) => Cached::Answer(hit(Some(size), None, None)),
+                None => Cached::Pass,
+            });
+        }
+        match blobs.find(digest).await {
+            Found::Here { .. } if !allowed => return Ok(Cached::Again),
+            Found::Here { file, size } => {
+                let Some((first, end)) = cut(*range, size) else { return Ok(out_of_range(size)) };
+                let body = BlobBody::of_file(blobs, file, self.part(first, Some(end)));
+                return Ok(Cached::Answer(hit(Some(size), range.map(|_| (first, end)), Some(body))));
+            }
+            Found::Slow => return Ok(Cached::Pass),
+            Found::Missing => {}
+        }
+        if range.is_some_and(|range| range != ByteRange::From(0)) {
+            return match blobs.follow(digest) {
+                Some(follower) if allowed || follower.repository() == repository => {
+                    self.behind(blobs, follower, BlobAnswer::Arriving).await
+                }
+                _ => Ok(Cached::Pass),
+            };
+        }
+        match blobs.join(digest, repository, allowed, &self.feed) {
+            Joined::Started(follower) => self.behind(blobs, follower, BlobAnswer::Filled).await,
+            Joined::Joined(follower) => self.behind(blobs, follower, BlobAnswer::Arriving).await,
+            Joined::Foreign | Joined::Here => Ok(Cached::Again),
+            Joined::Closed => Ok(Cached::Pass),
+        }
+    }
+
+    /// An answer that follows an arrival.
+    async fn behind(
+        &self,
+        blobs: &Arc<Blobs>,
+        mut follower: Follower,
+        answer: BlobAnswer,
+    ) -> Result<Cached, ResolveError> {
+        let BlobRequest { repository, digest, range, .. } = self.request;
+        let is_own = follower.repository() == repository;
+        // What another repository's arrival says of a failure does not hold for this one.
+        let failed = |error| if is_own { Err(self.failed(error)) } else { Ok(Cached::Pass) };
+        if let Err(error) = follower.opened().await {
+            return failed(error);
+        }
+        let (size, written) = follower.progress();
+        let (first, part) = match (range, size) {
+            (None, _) | (Some(ByteRange::From(0)), None) => (0, None),
+            (Some(range), Some(size)) => match range.within(size) {
+                Some(part) => (part.0, Some(part)),
+                None => return Ok(out_of_range(size)),
+            },
+            (Some(_), None) => return Ok(Cached::Pass),
+        };
+        if first > written + REACH {
+            return Ok(Cached::Pass);
+        }
+        match follower.ready(first).await {
+            Ok(true) => {}
+            Ok(false) if is_own => return Ok(Cached::Answer(absent())),
+            Ok(false) => return Ok(Cached::Pass),
+            Err(error) => return failed(error),
+        }
+        if is_own {
+            self.resolver.links.note(repository, digest).await;
+        }
+        let (size, _) = follower.progress();
+        let wanted = self.part(first, part.map_or(size, |(_, end)| Some(end)));
+        let body = BlobBody::following(blobs, follower, wanted).begun().await;
+        let body = body.map_err(|error| self.failed(error))?;
+        let served = ServedBlob { size, part, body: Some(body), is_hit: false };
+        Ok(Cached::Answer((answer, BlobReply::Served(served))))
+    }
+
+    /// The upstream's answer: verified on its way if it is the whole, else as it is.
+    async fn past_the_cache(&self) -> Result<Answered, ResolveError> {
+        let BlobRequest { repository, digest, head, range } = self.request;
+        if *head || range.is_some() {
+            let (method, answer) = match head {
+                true => (Method::HEAD, BlobAnswer::Bypassed),
+                false => (Method::GET, BlobAnswer::PassedRange),
+            };
+            let found = self.resolver.fetch_blob(repository, digest, method, *range).await?;
+            match found.status() {
+                StatusCode::NOT_FOUND => return Ok(absent()),
+                // The upstream does not know ranges: then the whole is verified, over a stream of its own.
+                StatusCode::OK if !*head => {}
+                _ => return Ok((answer, BlobReply::Passed(found))),
+            }
+        }
+        let opened = self.feed.open(0).await.map_err(|error| self.failed(error.into()))?;
+        let Some(opened) = opened else { return Ok(absent()) };
+        let size = opened.total;
+        let body = BlobBody::passing(opened, self.part(0, size), &self.resolver.metrics);
+        let body = body.begun().await.map_err(|error| self.failed(error))?;
+        let served = ServedBlob { size, part: None, body: Some(body), is_hit: false };
+        Ok((BlobAnswer::Bypassed, BlobReply::Served(served)))
+    }
+
+    /// Whether the repository is known to have the blob, or says so now. Callers share one question.
+    async fn may_read(&self) -> Result<bool, ResolveError> {
+        let BlobRequest { repository, digest, .. } = self.request;
+        if self.resolver.links.knows(repository, digest).await {
+            return Ok(true);
+        }
+        let resolver = Arc::clone(self.resolver);
+        let ask = |(repository, digest): (Repository, Digest)| async move {
+            let found = resolver.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
+            let has = found.status() == StatusCode::OK;
+            if has {
+                resolver.links.note(&repository, &digest).await;
+            }
+            Ok(has)
+        };
+        let key = (repository.clone(), digest.clone());
+        self.resolver.link_flights.join(key.clone(), || ask(key)).await?
+    }
+
+    fn part(&self, first: u64, end: Option<u64>) -> Part {
+        Part { digest: self.request.digest.clone(), first, end, feed: Arc::clone(&self.feed) }
+    }
+
+    fn failed(&self, error: BlobError) -> ResolveError {
+        match error {
+            BlobError::Feed(error) => match error.cause.downcast_ref::<ResolveError>() {
+                Some(cause) => cause.clone(),
+                None => ResolveError::Lost(FlightLost),
+            },
+            BlobError::Lost => ResolveError::Lost(FlightLost),
+            error => {
+                let BlobRequest { repository, digest, .. } = self.request;
+                ResolveError::Blob { repository: repository.clone(), digest: digest.clone(), error }
+            }
+        }
+    }
+}
+
+/// The part of a blob of `size` bytes that is asked for, or the whole.
+fn cut(range: Option<ByteRange>, size: u64) -> Option<(u64, u64)> {
+    range.map_or(Some((0, size)), |range| range.within(size))
+}
+
+fn hit(size: Option<u64>, part: Option<(u64, u64)>, body: Option<BlobBody>) -> Answered {
+    (BlobAnswer::Hit, BlobReply::Served(ServedBlob { size, part, body, is_hit: true }))
+}
+
+fn out_of_range(size: u64) -> Cached {
+    Cached::Answer((BlobAnswer::Hit, BlobReply::OutOfRange(size)))
+}
+
+fn absent() -> Answered {
+    (BlobAnswer::Absent, BlobReply::Absent)
+}
