@@ -189,13 +189,16 @@ impl Tags {
         let concerned = self.memory.iter().filter(|(key, _)| concerns(key));
         let concerned: Vec<_> = concerned.collect();
         let mut expired = concerned.len();
-        for (key, Remembered { record, written }) in concerned {
+        for (key, Remembered { record, .. }) in concerned {
             let record = TagRecord { expired: true, fresh_until: Instant::now(), ..record };
-            self.memory.insert((*key).clone(), Remembered { record, written });
+            self.memory.insert((*key).clone(), Remembered { record, written: None });
         }
         for key in self.keys_on_disk(only).await.into_iter().filter(concerns) {
             if !self.memory.contains_key(&key) {
                 expired += 1;
+                // The disk has the old one until it gets to it, or for good if it fails.
+                let record = TagRecord::expired();
+                self.memory.insert(key.clone(), Remembered { record, written: None });
             }
             // Memory has what can stand in; after a restart the upstream is to be asked.
             self.records.note(vec![Write::Remove(Table::Tags, text(&key))]);
@@ -243,6 +246,13 @@ fn parse(key: &str) -> Option<(Repository, Tag)> {
 }
 
 impl TagRecord {
+    /// Nothing is known but that the upstream has to be asked.
+    fn expired() -> Self {
+        let (confirmed, fresh_until) = (Instant::now(), Instant::now());
+        let (tagged, withheld, held) = (None, None, None);
+        Self { tagged, withheld, confirmed, fresh_until, stale: false, held, expired: true }
+    }
+
     /// Whether it may be served without asking the upstream.
     pub fn is_fresh(&self) -> bool {
         Instant::now() < self.fresh_until
