@@ -11,7 +11,7 @@ mod store;
 mod tags;
 
 pub use blobs::{
-    BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Holder, Joined,
+    BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Joined,
     OpenBlobsError, Opened, Part,
 };
 pub use configs::Configs;
