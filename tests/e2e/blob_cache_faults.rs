@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::client::{Error, Response, send_raw};
 use testkit::{Fault, Kind, Match};
 
-use crate::support::{BlobSite, REPOSITORY, Site, distinct_bytes, eventually, memory, refusal};
+use crate::support::{BlobSite, REPOSITORY, Site, distinct_bytes, eventually, memory, refused};
 
 const SIZE: usize = 3 << 20;
 const TAIL: usize = 64 << 10;
@@ -50,7 +50,7 @@ async fn a_wrong_digest_never_completes_with_or_without_a_data_directory() {
                 if whole == SIZE {
                     broken_off(got, SIZE);
                 } else {
-                    assert_eq!(refusal(&got.unwrap()).0, 502);
+                    assert_eq!(refused(&got.unwrap()).0, 502);
                 }
             }
             kept.registry.heal();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use testkit::client::{self, Response};
 use testkit::{Onetag, Registry};
 
-use super::{REPOSITORY, eventually, serve};
+use super::{REPOSITORY, eventually, refusal, serve};
 
 /// A registry, and onetag with a data directory in front of it.
 pub(crate) struct BlobSite {
@@ -19,6 +19,14 @@ pub(crate) fn distinct_bytes(size: usize) -> Vec<u8> {
         .flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
         .take(size)
         .collect()
+}
+
+/// The status and the code of a refusal; panics without showing the body of what is none, which may be a blob.
+#[track_caller]
+pub(crate) fn refused(got: &Response) -> (u16, String) {
+    assert!(got.status >= 400, "{} with {} bytes", got.status, got.body.len());
+    let (status, code, _) = refusal(got);
+    (status, code)
 }
 
 fn start(registry: &Registry, data: &Path) -> Onetag {
