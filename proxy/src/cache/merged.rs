@@ -106,12 +106,12 @@ impl MergedStore {
             known.is_some_and(|known| known.durable && known.repository == *source)
         };
         let known = sources.iter().all(is_known);
-        let write = |(digest, source): &(Digest, Repository)| match known {
-            true => Write::Touch(Table::Sources, key(repository, digest)),
-            false => {
-                let value = Bytes::copy_from_slice(source.as_str().as_bytes());
-                Write::Put(Table::Sources, key(repository, digest), value)
+        let write = |(digest, source): &(Digest, Repository)| {
+            let key = key(repository, digest);
+            if known {
+                return Write::Touch(Table::Sources, key);
             }
+            Write::Put(Table::Sources, key, Bytes::copy_from_slice(source.as_str().as_bytes()))
         };
         let writes = sources.iter().map(write).collect();
         if known {

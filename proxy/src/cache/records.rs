@@ -39,7 +39,8 @@ pub type Failure = Arc<StoreError>;
 struct Batch {
     writes: Vec<Write>,
     done: Option<oneshot::Sender<Result<(), Failure>>>,
-    _room: OwnedSemaphorePermit,
+    /// Its place in the queue, until it is written.
+    room: OwnedSemaphorePermit,
 }
 
 impl Records {
@@ -84,7 +85,7 @@ impl Records {
             let room = Arc::clone(&disk.room).acquire_many_owned(kibibytes(&writes)).await;
             // The semaphore is never closed, and the thread lives as long as its queue.
             let room = room.map_err(|_| Arc::new(StoreError::Lost))?;
-            let batch = Batch { writes, done: Some(done), _room: room };
+            let batch = Batch { writes, done: Some(done), room };
             disk.queue.send(batch).map_err(|_| Arc::new(StoreError::Lost))?;
             written.await.unwrap_or_else(|_| Err(Arc::new(StoreError::Lost)))
         };
@@ -100,7 +101,7 @@ impl Records {
         let room = Arc::clone(&disk.room).try_acquire_many_owned(kibibytes(&writes));
         let resting = disk.rest.check().is_err();
         match room {
-            Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, _room: room })),
+            Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, room })),
             _ => disk.metrics.records_dropped.inc_by(writes.len() as u64),
         }
     }
@@ -161,7 +162,7 @@ impl Writer {
         for batch in batches {
             writes.extend(batch.writes);
             waiting.extend(batch.done);
-            rooms.push(batch._room);
+            rooms.push(batch.room);
         }
         let work = || if writes.is_empty() { Ok(()) } else { self.store.write(&writes) };
         // A database that panics over a damaged file must not end the thread.

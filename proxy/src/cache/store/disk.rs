@@ -180,7 +180,7 @@ impl Open {
     fn or_anew(directory: &Path) -> Result<Self, BoxError> {
         fs::create_dir_all(directory)?;
         let path = directory.join(FILE);
-        match std::panic::catch_unwind(|| Self::open(&path)) {
+        match std::panic::catch_unwind(|| Self::create(&path)) {
             Ok(Ok(open)) => Ok(open),
             Ok(Err(error)) if !is_damage(&error) => Err(match error {
                 redb::Error::DatabaseAlreadyOpen => "another onetag has it open; give each its own".into(),
@@ -192,12 +192,12 @@ impl Open {
                 fs::rename(&path, &aside)?;
                 let error = error.as_deref().unwrap_or("it cannot be read");
                 tracing::error!(%error, aside = %aside.display(), "the database is damaged and begun anew");
-                Ok(Self::open(&path)?)
+                Ok(Self::create(&path)?)
             }
         }
     }
 
-    fn open(path: &Path) -> Result<Self, redb::Error> {
+    fn create(path: &Path) -> Result<Self, redb::Error> {
         let database = Database::create(path)?;
         let transaction = database.begin_write()?;
         for table in Table::ALL {
@@ -301,9 +301,9 @@ mod tests {
 
     #[test]
     fn a_damaged_database_is_put_aside() {
-        for damage in [&b"no database at all"[..], &[0; 1 << 16]] {
+        for damage in [b"no database at all".to_vec(), vec![0; 1 << 16]] {
             let directory = tempfile::tempdir().unwrap();
-            fs::write(directory.path().join(FILE), damage).unwrap();
+            fs::write(directory.path().join(FILE), &damage).unwrap();
             let store = DiskStore::open(directory.path()).unwrap();
             store.write(&[put("a", "1")]).unwrap();
             assert_eq!(get(&store, "a").as_deref(), Some("1"));
