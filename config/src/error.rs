@@ -39,12 +39,12 @@ pub enum ConfigError {
         excerpt: Excerpt,
     },
     /// Settings that are fine each by itself do not go together.
-    #[error("{setting} ({flag}): {advice}")]
+    #[error("{setting}{}: {advice}", in_brackets(*.flag))]
     Setting {
         /// The name in the file.
         setting: &'static str,
-        /// The flag or the environment variable that sets it, too.
-        flag: &'static str,
+        /// The flag or the environment variable that sets it, too, where there is one.
+        flag: Option<&'static str>,
         /// What is wrong and what to do.
         advice: &'static str,
     },
@@ -65,4 +65,8 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }
+}
+
+fn in_brackets(flag: Option<&str>) -> String {
+    flag.map(|flag| format!(" ({flag})")).unwrap_or_default()
 }

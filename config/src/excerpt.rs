@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::keys::{MEMBER, RULE, known, sections_of};
+use crate::keys::{LISTS, MEMBER, known, sections_of};
 use crate::value::MASK;
 
 /// How much of a line is shown before the caret, and in all.
@@ -46,7 +46,7 @@ fn in_multiline_string(text: &str) -> bool {
 fn masked(line: &str, before: &str) -> String {
     let (key, value) = line.split_once('=').unwrap_or((line, ""));
     let name = key.trim();
-    if line.trim().is_empty() || is_header(line) || is_harmless(name, value) || is_of_rule(line, before) {
+    if line.trim().is_empty() || is_header(line) || is_harmless(name, value) || is_of_list(line, before) {
         line.into()
     } else if !name.is_empty() && is_bare_key(name) && line.contains('=') {
         format!("{key}= {MASK}")
@@ -58,15 +58,20 @@ fn masked(line: &str, before: &str) -> String {
 fn is_harmless(name: &str, value: &str) -> bool {
     let setting = name.rsplit('.').next().unwrap_or(name);
     let word = setting.split_whitespace().next().unwrap_or_default();
-    let may_hold_secret = |text: &str| text.to_ascii_lowercase().contains("pass");
     // `url = "https://name:password@host"`, and an inline table or a second setting behind the first.
     let odd = if setting == "url" { value.contains(['@', '?', '#']) } else { value.contains(['{', '=']) };
     !sections_of(word).is_empty() && !odd && !may_hold_secret(name) && !may_hold_secret(value)
 }
 
-/// Whether a line is a setting of a rule, or an entry of a list that is one, and holds nothing but strings,
+/// Whether a text speaks of a password or a token.
+fn may_hold_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("pass") || text.contains("token")
+}
+
+/// Whether a line is a setting of a `[[rule]]` or a `[[warm]]`, or an entry of a list that is one, and holds nothing but strings,
 /// braces and the words of a member: patterns have braces, and a list often has a line per entry.
-fn is_of_rule(line: &str, before: &str) -> bool {
+fn is_of_list(line: &str, before: &str) -> bool {
     let own = setting(line);
     let Some(name) =
         own.or_else(|| before.lines().rev().take_while(|line| !is_header(line)).find_map(setting))
@@ -78,12 +83,12 @@ fn is_of_rule(line: &str, before: &str) -> bool {
     let pieces: Vec<&str> = rest.split('"').collect();
     let bare = pieces.iter().step_by(2);
     let words = bare.flat_map(|text| text.split(|c: char| c.is_whitespace() || "[]{},=".contains(c)));
-    let in_rule =
-        before.lines().rev().find(|line| is_header(line)).is_some_and(|line| line.trim() == "[[rule]]");
-    in_rule
-        && known(RULE).contains(&name)
+    let header = before.lines().rev().find(|line| is_header(line)).unwrap_or_default().trim();
+    let section = header.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]")).unwrap_or_default();
+    LISTS.contains(&section)
+        && known(section).contains(&name)
         && pieces.len() % 2 == 1
-        && !line.to_ascii_lowercase().contains("pass")
+        && !may_hold_secret(line)
         && words.into_iter().all(|word| word.is_empty() || MEMBER.1.contains(&word))
 }
 

@@ -1,6 +1,6 @@
 //! Turns what serde says into what a person can act on.
 
-use crate::keys::{MEMBER, RULE, known, nearest, sections_of};
+use crate::keys::{LISTS, MEMBER, RULE, known, nearest, renamed, sections_of};
 
 /// How much of an unknown name a message repeats.
 const NAME_LIMIT: usize = 64;
@@ -10,7 +10,10 @@ pub(crate) fn explain(path: &str, message: &str) -> String {
     if let Some(name) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
         return unknown(section(path), name);
     }
-    format!("{path}: {}", wrong_type(message).unwrap_or_else(|| message.into()))
+    if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return format!("{path}: {name} is missing; each {} needs it", header(section(path)));
+    }
+    format!("{path}: {}", wrong_type(path, message).unwrap_or_else(|| message.into()))
 }
 
 /// The section that a path like `cache.tag_ttl` or `rule[0].members[1].pattern` leads into.
@@ -36,7 +39,7 @@ fn unknown(section: &str, name: &str) -> String {
 /// How a section is written in the file.
 fn header(section: &str) -> String {
     match section {
-        RULE => "[[rule]]".into(),
+        section if LISTS.contains(&section) => format!("[[{section}]]"),
         section if section == MEMBER.0 => "a member of [[rule]]".into(),
         section => format!("[{section}]"),
     }
@@ -45,7 +48,9 @@ fn header(section: &str) -> String {
 fn hint(section: &str, name: &str) -> String {
     let candidates = known(section);
     let homes: Vec<String> = sections_of(name).into_iter().map(header).collect();
-    if !homes.is_empty() {
+    if let Some(own) = renamed(section, name) {
+        format!("here it is called \"{own}\"")
+    } else if !homes.is_empty() {
         format!("it belongs to {}", homes.join(" or "))
     } else if let Some(near) = nearest(name, &candidates) {
         format!("did you mean \"{near}\"?")
@@ -56,7 +61,7 @@ fn hint(section: &str, name: &str) -> String {
 
 /// Rebuilds "invalid type: string "x", expected y" without the value, which may be a secret that stands
 /// in the wrong place, and without the names of Rust types.
-fn wrong_type(message: &str) -> Option<String> {
+fn wrong_type(path: &str, message: &str) -> Option<String> {
     let (found, expected) = message.strip_prefix("invalid type: ")?.rsplit_once(", expected ")?;
     let found = match found.split([' ', '`']).next()? {
         "string" => "a string",
@@ -69,10 +74,21 @@ fn wrong_type(message: &str) -> Option<String> {
     };
     let expected = match expected {
         "i64" => "a number from 1 to 1000000",
-        "a sequence" => "a list, as in [\"arm\", \"arm64\"]",
+        "a sequence" => list_like(path),
         "a boolean" => "true or false",
         "path string" => "a string that holds a path",
         other => other,
     };
     Some(format!("expected {expected}, found {found}"))
+}
+
+/// What a list at a path looks like.
+fn list_like(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or(path) {
+        "immutable" | "tags" => "a list, as in [\"latest\", \"v[0-9]*\"]",
+        "platforms" => "a list, as in [\"linux/amd64\", \"linux/arm64\"]",
+        "references" => "a list, as in [\"team/app:latest\"]",
+        "repositories" => "a list, as in [\"team/*\"]",
+        _ => "a list, as in [\"arm\", \"arm64\"]",
+    }
 }

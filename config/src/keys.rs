@@ -1,8 +1,8 @@
 //! The names of the settings, for hints. A test holds them to the schema.
 
 /// Each section and its settings.
-pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
-    ("server", &["listen", "admin", "max_connections", "header_timeout", "shutdown_grace"]),
+pub(crate) const SECTIONS: [(&str, &[&str]); 9] = [
+    ("server", &["listen", "admin", "max_connections", "header_timeout", "stall_timeout", "shutdown_grace"]),
     (
         "upstream",
         &[
@@ -19,8 +19,22 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "max_in_flight",
         ],
     ),
-    ("cache", &["data_dir", "memory", "tag_ttl", "negative_ttl", "stale_if_error"]),
+    (
+        "cache",
+        &[
+            "data_dir",
+            "memory",
+            "tag_ttl",
+            "stale_while_revalidate",
+            "negative_ttl",
+            "stale_if_error",
+            "immutable",
+            "retention",
+        ],
+    ),
+    ("blobs", &["cache", "max_bytes", "finish"]),
     ("merge", &["suffixes", "relearn", "complete_index", "skew", "skew_grace", "skew_gap"]),
+    ("webhook", &["token", "token_file"]),
     ("log", &["format", "level"]),
     (
         RULE,
@@ -39,12 +53,20 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "skew",
             "skew_grace",
             "skew_gap",
+            "ttl",
+            "negative_ttl",
+            "stale_while_revalidate",
+            "stale_if_error",
+            "immutable",
         ],
     ),
+    (WARM, &["references", "platforms", "every"]),
 ];
 
-/// The section that is a list of tables.
+/// The sections that are lists of tables.
+pub(crate) const LISTS: [&str; 2] = [RULE, WARM];
 pub(crate) const RULE: &str = "rule";
+pub(crate) const WARM: &str = "warm";
 /// A member of a rule that is written as a table, and its settings.
 pub(crate) const MEMBER: (&str, &[&str]) = ("rule.members", &["pattern", "platform"]);
 
@@ -60,6 +82,15 @@ pub(crate) fn known(section: &str) -> Vec<&'static str> {
 /// The sections that have a setting of this name.
 pub(crate) fn sections_of(key: &str) -> Vec<&'static str> {
     SECTIONS.iter().filter(|(_, keys)| keys.contains(&key)).map(|(name, _)| *name).collect()
+}
+
+/// What a setting of another section is called in this one.
+pub(crate) fn renamed(section: &str, key: &str) -> Option<&'static str> {
+    match (section, key) {
+        ("cache", "ttl") => Some("tag_ttl"),
+        (RULE, "tag_ttl") => Some("ttl"),
+        _ => None,
+    }
 }
 
 /// The known name that a misspelt one was most likely meant to be.

@@ -4,6 +4,7 @@
 //! crate owns the last two and reads no environment: the command line loads a [`Config`], overwrites
 //! single fields, and then calls [`Config::validate`].
 
+mod blobs;
 mod cache;
 mod error;
 mod excerpt;
@@ -17,10 +18,13 @@ mod server;
 mod upstream;
 mod validate;
 pub mod value;
+mod warm;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
 
+pub use blobs::Blobs;
 pub use cache::Cache;
 pub use error::{ConfigError, Location};
 pub use excerpt::Excerpt;
@@ -34,8 +38,11 @@ pub use rule::{
 pub use server::Server;
 pub use upstream::Upstream;
 pub use value::{
-    Age, Limit, LogFilter, LogFormat, NegativeTtl, Scheme, Secret, Size, Span, Timeout, UpstreamUrl,
+    Age, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Retention, Scheme, Secret, Size, Span, Timeout,
+    UpstreamUrl, WarmReference, WarmReferenceError,
 };
+pub use warm::Warm;
+pub use webhook::{Webhook, webhook_token_is_fit};
 
 use serde::{Deserialize, Serialize};
 use value::table;
@@ -53,15 +60,25 @@ pub struct Config {
     /// What is kept, where, and for how long.
     #[serde(deserialize_with = "table::deserialize")]
     pub cache: Cache,
+    /// Whether layers and configs are kept on disk, and how many.
+    #[serde(deserialize_with = "table::deserialize")]
+    pub blobs: Blobs,
     /// Which tags are taken together.
     #[serde(deserialize_with = "table::deserialize")]
     pub merge: Merge,
+    /// How a registry that notifies of pushes proves itself.
+    #[serde(deserialize_with = "table::deserialize")]
+    pub webhook: Webhook,
     /// What is logged, and in which form.
     #[serde(deserialize_with = "table::deserialize")]
     pub log: Log,
-    /// What holds for some repositories and tags instead of `[merge]`; the first that matches wins.
-    #[serde(deserialize_with = "rule::deserialize", skip_serializing_if = "Vec::is_empty")]
+    /// What holds for some repositories and tags instead of `[merge]` and `[cache]`; the first that matches
+    /// wins.
+    #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<Rule>,
+    /// What is fetched before anybody asks for it.
+    #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]
+    pub warm: Vec<Warm>,
 }
 
 impl Config {

@@ -18,6 +18,8 @@ pub struct Server {
     pub max_connections: Limit,
     /// How long a client may take to send the headers of a request.
     pub header_timeout: Timeout,
+    /// How long a client may take no byte of an answer before its connection is closed.
+    pub stall_timeout: Timeout,
     /// How long requests under way may still run once the process was asked to stop.
     pub shutdown_grace: Age,
 }
@@ -29,6 +31,7 @@ impl Default for Server {
             admin: (Ipv4Addr::LOCALHOST, 5081).into(),
             max_connections: Limit::new(10_000),
             header_timeout: Timeout::secs(10),
+            stall_timeout: Timeout::secs(60),
             shutdown_grace: Age::secs(30),
         }
     }

@@ -1,61 +1,61 @@
 use crate::rule::{exceeds_members, repeated};
 use crate::value::{MASK, Secret};
-use crate::{Config, ConfigError, Upstream};
+use crate::{Config, ConfigError, Upstream, webhook_token_is_fit};
 
 /// What no single setting shows, or what a flag may have set without a check.
 struct Rule {
     setting: &'static str,
-    flag: &'static str,
+    flag: Option<&'static str>,
     advice: &'static str,
     broken: fn(&Config) -> bool,
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 12] = [
     Rule {
         setting: "upstream.url",
-        flag: "--upstream",
+        flag: Some("--upstream"),
         advice: "no registry is set; name it, as in --upstream https://registry.example.com",
         broken: |config| config.upstream.url.is_none(),
     },
     Rule {
         setting: "upstream.username",
-        flag: "--upstream-username",
+        flag: Some("--upstream-username"),
         advice: "the password is missing; set upstream.password_file (--upstream-password-file) as well",
         broken: |config| config.upstream.username.is_some() && !has_password(&config.upstream),
     },
     Rule {
         setting: "upstream.username",
-        flag: "--upstream-username",
+        flag: Some("--upstream-username"),
         advice: "a password is set, but no user name; set it as well",
         broken: |config| config.upstream.username.is_none() && has_password(&config.upstream),
     },
     Rule {
         setting: "upstream.username",
-        flag: "--upstream-username",
+        flag: Some("--upstream-username"),
         advice: "the user name is empty, or has a colon or a control character, which HTTP cannot carry",
         broken: |config| config.upstream.username.as_deref().is_some_and(is_unfit_username),
     },
     Rule {
         setting: "upstream.password",
-        flag: "ONETAG_UPSTREAM_PASSWORD",
+        flag: Some("ONETAG_UPSTREAM_PASSWORD"),
         advice: "upstream.password_file (--upstream-password-file) is set, too; keep one of them",
         broken: |config| config.upstream.password.is_some() && config.upstream.password_file.is_some(),
     },
     Rule {
         setting: "upstream.password",
-        flag: "ONETAG_UPSTREAM_PASSWORD",
+        flag: Some("ONETAG_UPSTREAM_PASSWORD"),
         advice: "the password is empty, or the mask of printed settings; write the password itself",
         broken: |config| config.upstream.password.as_ref().is_some_and(is_unfit_password),
     },
     Rule {
         setting: "server.admin",
-        flag: "--admin",
+        flag: Some("--admin"),
         advice: "the address is that of server.listen (--listen); choose another port",
         broken: |config| config.server.admin == config.server.listen && config.server.admin.port() != 0,
     },
     Rule {
         setting: "cache.stale_if_error",
-        flag: "--stale-if-error",
+        flag: Some("--stale-if-error"),
         advice: "it is shorter than cache.tag_ttl (--tag-ttl), so it would never be used; raise it, or \
                  write \"0s\" to switch it off",
         broken: |config| {
@@ -64,14 +64,28 @@ const RULES: [Rule; 10] = [
         },
     },
     Rule {
+        setting: "webhook.token",
+        flag: Some("--webhook-token"),
+        advice: "webhook.token_file is set, too; keep one of them",
+        broken: |config| config.webhook.token.is_some() && config.webhook.token_file.is_some(),
+    },
+    Rule {
+        setting: "webhook.token",
+        flag: Some("--webhook-token"),
+        advice: "the token has to be 16 to 512 visible ASCII characters without spaces; take a long random one",
+        broken: |config| {
+            config.webhook.token.as_ref().is_some_and(|token| !webhook_token_is_fit(token.expose()))
+        },
+    },
+    Rule {
         setting: "merge.suffixes",
-        flag: "--suffixes",
+        flag: Some("--suffixes"),
         advice: "a suffix is listed twice; keep the first one",
         broken: |config| repeated(&config.merge.suffixes).is_some(),
     },
     Rule {
         setting: "merge.suffixes",
-        flag: "--suffixes",
+        flag: Some("--suffixes"),
         advice: "a rule without arch takes these for {arch}, and has more than 32 members then; set arch in it",
         broken: |config| {
             let suffixes = config.merge.suffixes.len();
@@ -84,7 +98,7 @@ impl Config {
     /// Checks what no single setting shows, once flags and environment have been laid over the file.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match RULES.iter().find(|rule| (rule.broken)(self)) {
-            Some(Rule { setting, flag, advice, .. }) => Err(ConfigError::Setting { setting, flag, advice }),
+            Some(&Rule { setting, flag, advice, .. }) => Err(ConfigError::Setting { setting, flag, advice }),
             None => Ok(()),
         }
     }

@@ -72,8 +72,10 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     let limits = Limits {
         max_connections: config.server.max_connections.get(),
         header_timeout: config.server.header_timeout.get(),
+        stall_timeout: Duration::from_mins(1),
     };
-    let running = Running { registry, admin, limits, resolver: Arc::new(resolver), metrics };
+    let resolver = Arc::new(resolver);
+    let running = Running { registry, admin, limits, resolver, webhook_token: None, metrics };
     Ok((running.start(), address))
 }
 

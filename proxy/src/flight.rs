@@ -46,19 +46,36 @@ where
     {
         let (flight, ours) = self.flight(&key);
         if let Some(ours) = ours {
-            // Only now that the map is not locked any more: a runtime that shuts down drops the task, and
-            // its landing with it, within spawn.
-            let landing = Landing { under_way: Arc::clone(&self.under_way), key };
-            let work = work();
-            let task = async move {
-                let result = work.await;
-                drop(landing);
-                // Without anybody left to tell, the work was worth doing all the same.
-                let _ = ours.send(result);
-            };
-            tokio::spawn(task.in_current_span());
+            self.take_off(key, work, ours);
         }
         flight.await
+    }
+
+    /// Starts the work for `key` when none is under way, and does not wait for it.
+    pub fn begin<F>(&self, key: K, work: impl FnOnce() -> F + Send)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        if let (_, Some(ours)) = self.flight(&key) {
+            self.take_off(key, work, ours);
+        }
+    }
+
+    fn take_off<F>(&self, key: K, work: impl FnOnce() -> F, ours: oneshot::Sender<V>)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        // Only now that the map is not locked any more: a runtime that shuts down drops the task, and
+        // its landing with it, within spawn.
+        let landing = Landing { under_way: Arc::clone(&self.under_way), key };
+        let work = work();
+        let task = async move {
+            let result = work.await;
+            drop(landing);
+            // Without anybody left to tell, the work was worth doing all the same.
+            let _ = ours.send(result);
+        };
+        tokio::spawn(task.in_current_span());
     }
 
     /// The work that is under way for `key`; or a new one, and the place to put its result.

@@ -11,6 +11,8 @@ use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, command, eventually, mani
 
 /// Where an operator reads what each metric means.
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const PATHS: &str = "there are /healthz, /readyz, /metrics, /explain?ref=REPOSITORY:TAG and, by POST, \
+                     /invalidate?ref=REPOSITORY:TAG and /warm?ref=REPOSITORY:TAG\n";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 async fn admin(site: &Site, path: &str) -> Response {
@@ -33,16 +35,18 @@ async fn health_and_readiness_are_the_admin_listeners_alone() {
     for (path, status, text) in [
         ("/healthz", 200, "ok\n"),
         ("/readyz", 200, "ready\n"),
-        ("/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
-        ("/metrics/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
-        ("/v2/", 404, "there are /healthz, /readyz, /metrics and /explain?ref=REPOSITORY:TAG\n"),
+        ("/", 404, PATHS),
+        ("/metrics/", 404, PATHS),
+        ("/v2/", 404, PATHS),
+        ("/onetag/notifications", 404, PATHS),
     ] {
         let response = admin(&site, path).await;
         assert_eq!((response.status, &*response.text()), (status, text), "{path}");
     }
     let url = format!("{}/metrics", site.onetag.admin_url());
-    assert_eq!(client::request("POST", &url, &[], "").await.expect("an answer").status, 405);
-    for path in ["/healthz", "/readyz", "/metrics", "/explain"] {
+    let posted = client::request("POST", &url, &[], "").await.expect("an answer");
+    assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
+    for path in ["/healthz", "/readyz", "/metrics", "/explain", "/invalidate"] {
         assert_eq!(refusal(&site.get(path, &[]).await).0, 404, "{path}");
     }
 }

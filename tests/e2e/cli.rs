@@ -130,6 +130,24 @@ fn a_data_directory_that_is_a_file_is_named() {
 }
 
 #[test]
+fn a_token_file_that_is_of_no_use_is_named() {
+    for (content, why) in [
+        ("short\n", "the token in it has to be 16 to 512 visible ASCII characters"),
+        ("", "the token in it has to be 16 to 512"),
+        ("hunter2 hunter2 hunter2\n", "the token in it has to be 16 to 512"),
+    ] {
+        let (_directory, file) = configuration(content);
+        let said = refused(&["--webhook-token-file", &file]);
+        assert!(said.starts_with(&format!("onetag: webhook.token_file: {file}: {why}")), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let said = refused(&["--webhook-token-file", "/nonexistent/token"]);
+    assert!(said.starts_with("onetag: webhook.token_file: /nonexistent/token: cannot be read"), "{said}");
+    let said = refused(&["--webhook-token", "hunter2"]);
+    assert!(said.contains("(--webhook-token): the token has to be") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn a_broken_configuration_is_shown_by_line_and_column() {
     for (content, place, named) in [
         (

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use testkit::image::media_type::DOCKER_LIST;
-use testkit::{Fault, Match, Registry, client};
+use testkit::{Fault, Kind, Match, Registry, client};
 
 use crate::support::{Legacy, REPOSITORY, Site, eventually, refusal, serve, served_as, whole_log};
 
@@ -72,8 +72,8 @@ async fn an_upstream_that_is_not_there_is_told_in_time_and_by_name() {
     site.registry.go_down().await;
     let started = Instant::now();
     let (status, code, message) = refusal(&site.manifest("latest").await);
-    assert_eq!((status, &*code), (502, "UNAVAILABLE"));
-    assert!(message.contains("cannot be reached") && message.contains("refused"), "{message}");
+    assert_eq!((status, &*code), (503, "UNAVAILABLE"));
+    assert!(message.contains("is down") && message.contains("refused"), "{message}");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let log = whole_log(site.onetag);
     assert!(log.contains(&site.registry.address().to_string()), "{log}");
@@ -89,7 +89,7 @@ async fn onetag_starts_without_its_upstream_and_works_once_that_is_up() {
     let ready = client::get(&format!("{}/readyz", site.onetag.admin_url()), &[]).await.unwrap();
     assert_eq!(ready.status, 200);
     assert_eq!(site.get("/v2/", &[]).await.status, 200);
-    assert_eq!(site.manifest("latest").await.status, 502);
+    assert_eq!(site.manifest("latest").await.status, 503);
     site.registry.come_back().await;
     eventually("the tag is served", || async { site.manifest("latest").await.status == 200 }).await;
     served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
@@ -119,14 +119,45 @@ async fn one_failure_that_passes_is_ridden_out() {
 
 #[tokio::test]
 async fn a_wait_that_the_upstream_asks_for_is_passed_on() {
-    let site = Site::start(&[]).await;
     let wait = vec![("Retry-After".to_owned(), "30".to_owned())];
     for code in [429, 503] {
+        let site = Site::start(&[]).await;
         let answer = Fault::Status { code, headers: wait.clone(), body: Vec::new() };
         let fault = site.registry.fail(Match::manifest(REPOSITORY, "latest"), answer);
         let got = site.manifest("latest").await;
         assert_eq!((refusal(&got).0, got.header("retry-after")), (code, Some("30")));
         assert_eq!(site.registry.hits(fault), 1, "it was left alone");
-        site.registry.heal();
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_sees_its_probe_alone_and_is_used_again_once_that_is_answered() {
+    let registry = Registry::start().await;
+    let legacy = Legacy::docker();
+    legacy.push(&registry, "latest");
+    let site = Site::over(registry, &[]);
+    site.registry.go_down().await;
+    for number in 0..20 {
+        assert_eq!(refusal(&site.manifest(&format!("v{number}")).await).0, 503);
+    }
+    let ping = Match::all().kind(Kind::Ping);
+    let fault = site.registry.fail(ping, Fault::status(503));
+    site.registry.come_back().await;
+    eventually("a probe", || async { site.registry.hits(fault) >= 1 }).await;
+    let got = site.manifest("latest").await;
+    assert_eq!((refusal(&got).0, got.header("retry-after")), (503, Some("1")));
+    let config = legacy.amd64.config_digest();
+    assert_eq!(site.blob(&config, &[]).await.unwrap().status, 503);
+    assert!(site.registry.requests().iter().all(|request| request.kind == Kind::Ping));
+
+    site.registry.heal();
+    let answered = || async { site.registry.count(|request| request.status == 200) == 1 };
+    eventually("the probe is answered", answered).await;
+    assert!(site.registry.requests().iter().all(|request| request.kind == Kind::Ping));
+    eventually("the tag is served", || async { site.manifest("latest").await.status == 200 }).await;
+    served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+    let log = whole_log(site.onetag);
+    for line in ["the upstream is down", "the upstream answers again"] {
+        assert_eq!(log.matches(line).count(), 1, "{line} in:\n{log}");
     }
 }

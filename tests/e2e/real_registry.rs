@@ -77,8 +77,11 @@ async fn a_digest_outlives_a_restart_and_the_images_that_the_registry_lost() {
     served_as(&manifest(&onetag, "latest").await, DOCKER_LIST, new.merged());
     served_as(&manifest(&onetag, &sha256(old.merged())).await, DOCKER_LIST, old.merged());
     pull(&onetag, &old.arm64).await;
+    // What onetag fetched stays in its data directory, also where the registry lost it.
     let lost = manifest(&onetag, &old.amd64.digest()).await;
-    assert_eq!((refusal(&lost).0, &*refusal(&lost).1), (404, "MANIFEST_UNKNOWN"));
+    served_as(&lost, &old.amd64.media_type, &old.amd64.manifest);
+    let never = manifest(&onetag, &sha256("never pushed")).await;
+    assert_eq!((refusal(&never).0, &*refusal(&never).1), (404, "MANIFEST_UNKNOWN"));
 }
 
 #[tokio::test]

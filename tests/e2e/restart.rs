@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testkit::image::media_type::DOCKER_LIST;
-use testkit::{Onetag, Registry, client, sha256};
+use testkit::{Image, Onetag, Registry, client, sha256};
 
 use crate::support::{ACCEPT, Legacy, failure, manifest_path, refusal, serve, served_as, whole_log};
 
@@ -50,6 +50,7 @@ async fn a_digest_from_head_is_there_after_a_kill_even_while_the_upstream_is_dow
     let onetag = stage.serve();
     let digest = head_digest(&onetag, "latest").await;
     assert_eq!(digest, sha256(legacy.merged()));
+    settle().await;
     kill(onetag);
     let onetag = stage.serve();
     served_as(&get(&onetag, &digest).await, DOCKER_LIST, legacy.merged());
@@ -57,7 +58,128 @@ async fn a_digest_from_head_is_there_after_a_kill_even_while_the_upstream_is_dow
     stage.registry.go_down().await;
     let onetag = stage.serve();
     served_as(&get(&onetag, &digest).await, DOCKER_LIST, legacy.merged());
-    assert_eq!(refusal(&get(&onetag, "latest").await).0, 502);
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    assert!(matches!(refusal(&get(&onetag, "other").await).0, 502 | 503));
+}
+
+#[tokio::test]
+async fn a_restart_while_the_upstream_is_down_serves_every_tag_and_manifest_that_was_warm() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    stage.registry.push("team/app", "single-arm64", &legacy.arm64);
+    let onetag = stage.serve();
+    for tag in ["latest", "latest-arm", "single-arm64"] {
+        assert_eq!(get(&onetag, tag).await.status, 200, "{tag}");
+    }
+    assert_eq!(get(&onetag, &legacy.arm64.digest()).await.status, 200);
+    settle().await;
+    kill(onetag);
+    stage.registry.go_down().await;
+    let onetag = stage.serve();
+    let merged = get(&onetag, "latest").await;
+    served_as(&merged, DOCKER_LIST, legacy.merged());
+    assert_eq!(merged.header("onetag-members"), Some("latest, latest-arm"));
+    for reference in ["latest-arm", "single-arm64", &legacy.arm64.digest()] {
+        served_as(&get(&onetag, reference).await, &legacy.arm64.media_type, &legacy.arm64.manifest);
+    }
+    // A client that takes no index gets the image itself.
+    let url = format!("{}{}", onetag.url(), manifest_path("latest"));
+    let accept = ("accept", "application/vnd.docker.distribution.manifest.v2+json");
+    let single = client::get(&url, &[accept]).await.expect("an answer");
+    served_as(&single, &legacy.amd64.media_type, &legacy.amd64.manifest);
+}
+
+#[tokio::test]
+async fn the_records_of_another_upstream_answer_nothing() {
+    let stage = Stage::new().await;
+    Legacy::seeded(1).push(&stage.registry, "latest");
+    let onetag = stage.serve();
+    assert_eq!(get(&onetag, "latest").await.status, 200);
+    settle().await;
+    kill(onetag);
+    let other = Registry::start().await;
+    let onetag = serve(&other.url(), &["--data-dir", stage.data_dir()]);
+    assert_eq!(refusal(&get(&onetag, "latest").await).0, 404);
+    assert_eq!(refusal(&get(&onetag, &Legacy::seeded(1).arm64.digest()).await).0, 404);
+    assert!(onetag.stderr_text().contains("another upstream's"), "{}", onetag.stderr_text());
+}
+
+#[tokio::test]
+async fn the_records_of_other_rules_answer_nothing() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    let onetag = stage.serve();
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    settle().await;
+    kill(onetag);
+    let onetag = serve(&stage.registry.url(), &["--data-dir", stage.data_dir(), "--suffixes", "riscv64"]);
+    served_as(&get(&onetag, "latest").await, &legacy.amd64.media_type, &legacy.amd64.manifest);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_put_aside_and_costs_no_pull() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    let onetag = stage.serve();
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    kill(onetag);
+    let file = stage.directory.path().join("onetag.redb");
+    let mut bytes = std::fs::read(&file).expect("the database");
+    bytes[..4096].fill(0x5a);
+    std::fs::write(&file, bytes).expect("a damaged database");
+    let onetag = stage.serve();
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    assert!(stage.directory.path().join("onetag.redb.damaged").exists());
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_deleted_under_way_costs_no_pull_and_is_made_again() {
+    let stage = Stage::new().await;
+    let onetag = stage.serve();
+    let (one, two) = (Legacy::seeded(1), Legacy::seeded(2));
+    one.push(&stage.registry, "one");
+    served_as(&get(&onetag, "one").await, DOCKER_LIST, one.merged());
+    std::fs::remove_dir_all(stage.directory.path()).expect("removed");
+    two.push(&stage.registry, "two");
+    served_as(&get(&onetag, "two").await, DOCKER_LIST, two.merged());
+    served_as(&get(&onetag, "one").await, DOCKER_LIST, one.merged());
+    kill(onetag);
+    stage.registry.go_down().await;
+    served_as(&get(&stage.serve(), &sha256(two.merged())).await, DOCKER_LIST, two.merged());
+}
+
+#[tokio::test]
+async fn the_last_coherent_answer_is_held_across_a_restart() {
+    let stage = Stage::new().await;
+    let settings = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    std::fs::write(settings.path(), "[merge]\nskew = \"hold\"\n").expect("a written file");
+    let settings = settings.path().to_str().expect("a path in UTF-8");
+    let args = ["--data-dir", stage.data_dir(), "--tag-ttl", "0s", "--config", settings];
+    let image = |platform: &str, revision: &str| {
+        Image::builder(platform).label("org.opencontainers.image.revision", revision).build()
+    };
+    stage.registry.push("team/app", "latest", &image("linux/amd64", "one"));
+    stage.registry.push("team/app", "latest-arm", &image("linux/arm64", "one"));
+    let onetag = serve(&stage.registry.url(), &args);
+    let coherent = get(&onetag, "latest").await;
+    stage.registry.push("team/app", "latest", &image("linux/amd64", "two"));
+    assert_eq!(get(&onetag, "latest").await.header("onetag-source"), Some("held"));
+    settle().await;
+    kill(onetag);
+    let onetag = serve(&stage.registry.url(), &args);
+    let held = get(&onetag, "latest").await;
+    assert_eq!(held.header("onetag-source"), Some("held"));
+    assert!(held.body == coherent.body);
+    let metrics = client::get(&format!("{}/metrics", onetag.admin_url()), &[]).await.expect("metrics");
+    assert!(metrics.text().contains("onetag_merged_total 0"), "nobody got the new merge");
+}
+
+/// What an answer does not wait for is on the disk a moment later.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
 #[tokio::test]

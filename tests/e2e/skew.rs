@@ -32,7 +32,8 @@ async fn vector_49_different_revisions_are_told_in_header_log_metrics_and_inspec
     let got = site.manifest("latest").await;
     served_as(&got, OCI_INDEX, pair(&amd64, &arm64));
     assert_eq!((got.header("onetag-source"), got.header("onetag-skew")), (Some("merged"), Some("revision")));
-    assert!(site.onetag.stderr_text().contains("different revisions"), "{}", site.onetag.stderr_text());
+    eventually("the log tells it", || async { site.onetag.stderr_text().contains("different revisions") })
+        .await;
     let metrics =
         testkit::client::get(&format!("{}/metrics", site.onetag.admin_url()), &[]).await.expect("metrics");
     assert!(metrics.text().contains("onetag_merges_skewed_total 1"), "{}", metrics.text());

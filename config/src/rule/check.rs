@@ -8,6 +8,8 @@ use super::preset::Preset;
 use super::skew::Skew;
 use super::source::PlatformSource;
 use super::word::Word;
+use crate::keys::RULE;
+use crate::value::table::Entry;
 
 /// The most members of a rule: more would make each unknown tag cost too many upstream requests.
 pub const MAX_MEMBERS: usize = 32;
@@ -53,13 +55,27 @@ pub(super) enum RuleError {
     NoWords,
     #[error("{0} has no use where skew = \"ignore\"; leave it out, or write skew = \"warn\"")]
     Ignored(&'static str),
+    #[error(
+        "stale_if_error is shorter than ttl, so it would never be used; raise it, or write \"0s\" to switch it off"
+    )]
+    Stale,
 }
 
-/// Checks a rule that stands behind others.
-pub(super) fn check(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
+impl Entry for Rule {
+    const SECTION: &'static str = RULE;
+    const MAX: usize = 256;
+    const ADVICE: &'static str = "take several repositories together, as in \"team/*\"";
+
+    fn check(&self, earlier: &[Self]) -> Result<(), String> {
+        check(self, earlier).map_err(|error| error.to_string())
+    }
+}
+
+fn check(rule: &Rule, earlier: &[Rule]) -> Result<(), RuleError> {
     check_name(rule, earlier)?;
     check_reachable(rule, earlier)?;
     check_skew(rule)?;
+    check_stale(rule)?;
     check_members(rule)?;
     if rule.platform_source == PlatformSource::Rule { check_platforms(rule) } else { Ok(()) }
 }
@@ -110,6 +126,13 @@ fn check_skew(rule: &Rule) -> Result<(), RuleError> {
     let unused = [("skew_grace", rule.skew_grace), ("skew_gap", rule.skew_gap)];
     match unused.into_iter().find(|(_, value)| value.is_some()) {
         Some((name, _)) if rule.skew == Some(Skew::Ignore) => Err(RuleError::Ignored(name)),
+        _ => Ok(()),
+    }
+}
+
+fn check_stale(rule: &Rule) -> Result<(), RuleError> {
+    match (rule.stale_if_error, rule.ttl) {
+        (Some(stale), Some(ttl)) if !stale.is_zero() && stale.get() < ttl.get() => Err(RuleError::Stale),
         _ => Ok(()),
     }
 }

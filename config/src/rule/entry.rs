@@ -8,13 +8,13 @@ use super::skew::Skew;
 use super::source::PlatformSource;
 use super::word::Word;
 use super::{list, name};
-use crate::value::Age;
+use crate::value::{Age, NegativeTtl};
 
 /// One `[[rule]]`: which repositories and tags it takes, which members they have, and how these are
 /// merged.
 ///
 /// The first rule whose `repositories` and `tags` match holds; where none does, `[merge]` alone holds. What
-/// a rule leaves out is as in `[merge]`.
+/// a rule leaves out is as in `[merge]` and in `[cache]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
@@ -64,6 +64,22 @@ pub struct Rule {
     /// How far the build times of the members may lie apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skew_gap: Option<Age>,
+    /// How long a tag is answered without asking the upstream again; else `tag_ttl` of `[cache]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Age>,
+    /// How long a tag that the upstream does not have is answered as absent; else as in `[cache]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_ttl: Option<NegativeTtl>,
+    /// How long after `ttl` a tag is answered at once while one check runs; else as in `[cache]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_while_revalidate: Option<Age>,
+    /// How long a tag may still be served while the upstream fails; else as in `[cache]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_if_error: Option<Age>,
+    /// Tags that are never asked for again once they are complete; none where the list is empty, and those
+    /// of `[cache]` where there is no list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub immutable: Option<Vec<TagGlob>>,
 }
 
 impl Rule {

@@ -3,7 +3,6 @@
 mod check;
 mod entry;
 mod glob;
-mod grammar;
 mod list;
 mod member;
 mod name;
@@ -19,7 +18,7 @@ pub use self::glob::{GlobError, RepositoryGlob, TagGlob};
 pub use check::MAX_MEMBERS;
 pub(crate) use check::exceeds_members;
 pub use entry::Rule;
-pub(crate) use list::{deserialize, distinct, repeated};
+pub(crate) use list::{Distinct, distinct, once, repeated};
 pub use member::MemberPattern;
 pub use pattern::{Part, PatternError};
 pub use platform::{PlatformError, RequiredPlatform};

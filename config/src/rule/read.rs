@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use super::grammar::{fits_tag, is_in_repository, is_in_tag, is_repository};
 use super::member::MemberPattern;
 use super::pattern::{DELIMITERS, MAX_LENGTH, PLACEHOLDERS, Part, PatternError};
 use super::word::Word;
 use crate::keys::nearest;
+use crate::value::grammar::{fits_tag, is_in_repository, is_in_tag, is_repository};
 use crate::value::text::Text;
 
 impl Text for MemberPattern {

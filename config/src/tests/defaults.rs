@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::{parse, valid};
-use crate::{Config, LogFormat, Skew, Word};
+use crate::{Config, LogFormat, Skew, Webhook, Word};
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { server, upstream, cache, merge, log, rule } = Config::default();
+    let Config { server, upstream, cache, blobs, merge, webhook, log, rule, warm } = Config::default();
     assert_eq!(server.listen.to_string(), "127.0.0.1:5080");
     assert_eq!(server.admin.to_string(), "127.0.0.1:5081");
     assert_eq!(server.max_connections.get(), 10_000);
     assert_eq!(server.header_timeout.get(), Duration::from_secs(10));
+    assert_eq!(server.stall_timeout.get(), Duration::from_mins(1));
     assert_eq!(server.shutdown_grace.get(), Duration::from_secs(30));
     assert_eq!(upstream.url, None);
     assert!(upstream.use_docker_config);
@@ -21,8 +22,15 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(upstream.max_in_flight.get(), 256);
     assert_eq!(cache.memory.bytes(), 256 * 1024 * 1024);
     assert_eq!(cache.tag_ttl.get(), Duration::from_mins(1));
+    assert_eq!(cache.stale_while_revalidate.get(), Duration::from_hours(1));
     assert_eq!(cache.negative_ttl.get(), Duration::from_secs(5));
     assert_eq!(cache.stale_if_error.get(), Duration::from_hours(7 * 24));
+    assert_eq!(cache.immutable, []);
+    assert_eq!(cache.retention.get(), Duration::from_hours(90 * 24));
+    assert!(blobs.cache && blobs.finish);
+    assert_eq!(blobs.max_bytes.bytes(), 10 * 1024 * 1024 * 1024);
+    assert_eq!(webhook, Webhook { token: None, token_file: None });
+    assert_eq!(warm, []);
     assert_eq!(merge.relearn.get(), Duration::from_mins(1));
     assert!(!merge.complete_index);
     assert_eq!(merge.skew, Skew::Warn);
@@ -55,6 +63,12 @@ fn printed_settings_read_back_as_the_same() {
          arch = [\"x86_64\", \"arm\"]\nrequire_base = true\nplatforms = [\"linux/arm64\", \"windows/amd64\"]\n\
          complete_index = false\nskew = \"hold\"\nskew_grace = \"1m\"\nskew_gap = \"2h\"",
         "[[rule]]\nmembers = [{ pattern = \"{tag}-edge\", platform = \"linux/arm64\" }]\nplatform_source = \"rule\"",
+        "[cache]\nimmutable = [\"v[0-9]*\", \"*-rc?\"]\nretention = \"1d\"\n[blobs]\ncache = false\n\
+         max_bytes = \"1 PiB\"\nfinish = false\n[webhook]\ntoken_file = \"/p\"\n[server]\nstall_timeout = \"1m\"",
+        "[[rule]]\nttl = \"1h\"\nnegative_ttl = \"0s\"\nstale_while_revalidate = \"1m\"\n\
+         stale_if_error = \"2h\"\nimmutable = []",
+        "[[warm]]\nreferences = [\"a/b\", \"c:d\"]\nplatforms = [\"linux/arm\"]\nevery = \"10s\"\n\
+         [[warm]]\nreferences = [\"a/b\"]",
     ] {
         let config = parse(text).unwrap();
         assert_eq!(parse(&config.print()).unwrap(), config, "{}", config.print());

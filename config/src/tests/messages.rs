@@ -1,7 +1,7 @@
 //! Each kind of wrong text gives one message, with its place and what to write.
 
 use super::refusal;
-use crate::keys::{MEMBER, RULE, SECTIONS};
+use crate::keys::{LISTS, MEMBER, SECTIONS};
 
 /// The first line of the error is `place: message`.
 #[track_caller]
@@ -77,7 +77,7 @@ fn a_bad_size_says_what_a_size_is() {
     assert_refused(
         "[cache]\nmemory = \"2 EiB\"",
         "2:10",
-        "cache.memory: \"2 EiB\" is out of bounds; it must be from 1 MiB to 1 TiB",
+        "cache.memory: \"2 EiB\" is out of bounds; it must be from 1 MiB to 1 PiB",
     );
 }
 
@@ -97,7 +97,7 @@ fn an_unknown_name_gets_the_nearest_known_one() {
     assert_refused(
         "[tls]",
         "1:2",
-        "unknown section \"tls\"; known are server, upstream, cache, merge, log, rule",
+        "unknown section \"tls\"; known are server, upstream, cache, blobs, merge, webhook, log, rule, warm",
     );
 }
 
@@ -212,7 +212,7 @@ fn the_names_behind_the_hints_are_those_of_the_schema() {
         raw.message().split('`').skip(3).step_by(2).map(Into::into).collect()
     };
     for (section, keys) in SECTIONS {
-        let header = if section == RULE { "[[rule]]".into() } else { format!("[{section}]") };
+        let header = if LISTS.contains(&section) { format!("[[{section}]]") } else { format!("[{section}]") };
         assert_eq!(listed(&format!("{header}\nno_such_setting = 1")), keys, "{section}");
     }
     assert_eq!(listed("no_such_section = 1"), SECTIONS.map(|(section, _)| section));

@@ -1,11 +1,14 @@
 mod defaults;
 mod examples;
 mod files;
+mod kept;
 mod messages;
 mod rule_values;
 mod rules;
 mod secrets;
 mod values;
+mod warm;
+mod webhook;
 mod wrong_rules;
 
 use std::path::Path;

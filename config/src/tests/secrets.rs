@@ -3,15 +3,18 @@
 use super::{parse, refusal};
 
 const WITH_SECRET: &str = "[upstream]\nurl = \"https://registry.example.com\"\nusername = \"onetag\"\n\
-                           password = \"hunter2\"\nconnect_timeout = \"5s\"\n\n[cache]\ntag_ttl = \"60s\"\n";
+                           password = \"hunter2\"\nconnect_timeout = \"5s\"\n\n[cache]\ntag_ttl = \"60s\"\n\n\
+                           [webhook]\ntoken = \"hunter2hunter2\"\n";
 
 #[test]
 fn a_secret_is_exposed_on_request_only() {
     let config = parse(WITH_SECRET).unwrap();
     assert_eq!(config.upstream.password.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(config.webhook.token.as_ref().unwrap().expose(), "hunter2hunter2");
     let (debug, printed) = (format!("{config:?} {config:#?}"), config.print());
     assert!(!debug.contains("hunter2") && debug.contains("***"), "{debug}");
     assert!(!printed.contains("hunter2") && printed.contains("password = \"***\""), "{printed}");
+    assert!(printed.contains("token = \"***\""), "{printed}");
 }
 
 #[test]
@@ -41,6 +44,20 @@ fn a_misplaced_secret_does_not_show_in_the_error() {
         "[upstream]\nurl = \"ftp://onetag:hunter2@registry.example.com\"",
         "[upstream]\nurl = { password = \"hunter2\" }",
         "[upstream]\nuse_docker_config = \"hunter2\" # the password",
+        "[webhook]\ntoken = 'hunter2",
+        "[webhook]\ntoken = [\"hunter2\"]",
+        "[webhook]\ntoken = \"x\"\ntoken = \"hunter2\"",
+        "[webhook]\ntokn = \"hunter2\"",
+        "[webhook]\ntoken.bearer = \"hunter2\"",
+        "[webhook]\ntoken_file = 'hunter2",
+        "[blobs]\nfinish = \"hunter2\" # the token",
+        "[blobs]\ntoken = \"hunter2\"",
+        "webhook = { token = \"hunter2\", tokn = 1 }",
+        "webhook = \"hunter2\"",
+        "webhook.token = { x = \"hunter2\" }",
+        "[[warm]]\nreferences = [\"app\", token = \"hunter2\"]",
+        "[[warm]]\nreferences = [\n  \"app\", hunter2",
+        "[[warm]]\ntoken = [\n  \"hunter2\"",
     ] {
         let refusal = refusal(text);
         assert!(!refusal.contains("hunter2"), "{text}\n{refusal}");

@@ -51,12 +51,13 @@ fn sizes_print_exactly() {
         ("2GiB", 2 << 30, "2 GiB"),
         ("1.5 GiB", 3 << 29, "1536 MiB"),
         ("2 MB", 2_000_000, "2000000 B"),
-        ("1 TiB", 1 << 40, "1024 GiB"),
+        ("1 TiB", 1 << 40, "1 TiB"),
+        ("1 PiB", 1 << 50, "1024 TiB"),
     ] {
         let size: Size = text.parse().unwrap();
         assert_eq!((size.bytes(), size.to_string().as_str()), (bytes, printed));
     }
-    for wrong in ["1 KiB", "2 TiB", "99999999999999999999999 EiB", "12", "MiB", "", "-5 MiB"] {
+    for wrong in ["1 KiB", "2 PiB", "99999999999999999999999 EiB", "12", "MiB", "", "-5 MiB"] {
         assert!(wrong.parse::<Size>().is_err(), "{wrong}");
     }
 }

@@ -501,7 +501,7 @@ fn there_are_at_most_256_rules() {
     assert!(parse(&rules(256)).is_ok());
     assert_eq!(
         refusal(&rules(257)).lines().next().unwrap(),
-        "onetag.toml:513:1: rule[256]: at most 256 rules are allowed; take several repositories together, as in \
+        "onetag.toml:513:1: rule[256]: at most 256 [[rule]] are allowed; take several repositories together, as in \
          \"team/*\""
     );
 }

@@ -2,8 +2,10 @@
 
 mod filter;
 mod format;
+pub(crate) mod grammar;
 mod limit;
 pub(crate) mod path;
+mod reference;
 mod secret;
 mod size;
 mod span;
@@ -14,8 +16,9 @@ mod url;
 pub use filter::{FilterError, LogFilter};
 pub use format::{FormatError, LogFormat};
 pub use limit::{Limit, LimitError};
+pub use reference::{WarmReference, WarmReferenceError};
 pub(crate) use secret::MASK;
 pub use secret::Secret;
 pub use size::{Size, SizeError};
-pub use span::{Age, NegativeTtl, Span, SpanError, Timeout};
+pub use span::{Age, Interval, NegativeTtl, Retention, Span, SpanError, Timeout};
 pub use url::{Scheme, UpstreamUrl, UrlError};

@@ -7,10 +7,10 @@ use thiserror::Error;
 use super::text::{Text, text_setting};
 
 const MIB: u64 = 1 << 20;
-const MAX: u64 = 1 << 40;
-const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+const MAX: u64 = 1 << 50;
+const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
 
-/// An amount of bytes from 1 MiB to 1 TiB, written like "256 MiB".
+/// An amount of bytes from 1 MiB to 1 PiB, written like "256 MiB".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(u64);
 
@@ -23,8 +23,8 @@ pub enum SizeError {
     /// Not in the form of a size.
     #[error("is not a size; write it like \"256 MiB\" or \"2 GiB\"")]
     Malformed,
-    /// Below 1 MiB or above 1 TiB.
-    #[error("is out of bounds; it must be from 1 MiB to 1 TiB")]
+    /// Below 1 MiB or above 1 PiB.
+    #[error("is out of bounds; it must be from 1 MiB to 1 PiB")]
     OutOfBounds,
 }
 

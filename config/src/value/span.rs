@@ -18,6 +18,10 @@ pub struct Span<const MIN: u64, const MAX: u64>(Duration);
 pub type Timeout = Span<1, YEAR>;
 /// How old something may become: zero is allowed, at most 365 days.
 pub type Age = Span<0, YEAR>;
+/// How often something is done: every 10 seconds to every 365 days.
+pub type Interval = Span<10_000, YEAR>;
+/// How long something is kept that nobody uses: at least a day, since uses are noted twice a day.
+pub type Retention = Span<86_400_000, YEAR>;
 /// How long an absence is remembered: at most 10 seconds.
 pub type NegativeTtl = Span<0, 10_000>;
 

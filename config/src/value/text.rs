@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 /// How much of a wrong value a message repeats.
 const QUOTE_LIMIT: usize = 64;
@@ -60,8 +60,10 @@ impl<T: Text> Visitor<'_> for TextVisitor<T> {
         Self::read(&number.to_string(), format_args!("{number}"))
     }
 
+    // A tag `1.10` would have become `1.1`.
     fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        Self::read(&number.to_string(), format_args!("{number}"))
+        Self::read(&number.to_string(), format_args!("{number}"))?;
+        Err(E::invalid_type(Unexpected::Float(number), &self))
     }
 }
 

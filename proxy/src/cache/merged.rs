@@ -1,45 +1,76 @@
-//! All that a merged digest needs to be served again: its index, and where its content is.
+//! All that a merged digest needs to be served again: its index, and where its content is. A merged digest
+//! lives nowhere upstream, so what was handed out must stay here (rule D4).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use onetag_oci::{Digest, Repository};
+use bytes::Bytes;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use onetag_oci::{Digest, Document, MediaType, Repository};
 
 use super::content::Content;
-use super::store::{MemoryStore, Store, StoreError};
+use super::manifests::key;
+use super::records::{Failure, Records};
+use super::store::{Store, StoreError, Table, Write};
+use super::used::Used;
 
-/// How long a disk may take before a pull goes on without it (threat T30).
-const DISK_PATIENCE: Duration = Duration::from_secs(5);
+/// About what the source of one digest takes in memory.
+const SOURCE_BYTES: u64 = 256;
 
-/// Where every merged index is kept: in memory, and on the disk where there is a data directory.
+/// Where every merged index is kept, and in which other repository a digest is: in memory, and on the disk
+/// where there is a data directory.
 pub struct MergedStore {
-    memory: MemoryStore,
-    disk: Option<Arc<dyn Store>>,
-    /// Whether there may be sources on the disk: else no request for a blob has to look.
-    may_have_sources: AtomicBool,
+    indexes: Cache<(Repository, Digest), Kept>,
+    sources: Cache<(Repository, Digest), Arc<Source>>,
+    /// The repositories with sources: for all others no request has to look.
+    with_sources: RwLock<HashSet<Repository>>,
+    records: Arc<Records>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    content: Arc<Content>,
+    /// Whether it is on the disk as well, if there is one.
+    durable: bool,
+}
+
+struct Source {
+    repository: Repository,
+    /// Whether it is on the disk as well, if there is one.
+    durable: bool,
+    used: Used,
 }
 
 impl MergedStore {
-    /// Room for `bytes` in memory, before the disk.
-    pub fn new(bytes: u64, disk: Option<Arc<dyn Store>>) -> Self {
-        let may_have_sources = disk.as_ref().is_some_and(|disk| disk.has_sources().unwrap_or(true));
-        Self { memory: MemoryStore::new(bytes), disk, may_have_sources: may_have_sources.into() }
+    /// Room for `bytes` in memory before the disk: for indexes, and half as much for the sources of digests.
+    /// `with_sources` are the repositories that have any on the disk ([`with_sources`]).
+    pub fn new(bytes: u64, records: Arc<Records>, with_sources: HashSet<Repository>) -> Self {
+        let weigh = |_: &(Repository, Digest), kept: &Kept| kept.content.weight();
+        Self {
+            indexes: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
+            // Not by frequency: what was told just now must be found, however full it is.
+            sources: Cache::builder()
+                .max_capacity(bytes / 2 / SOURCE_BYTES)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+            with_sources: RwLock::new(with_sources),
+            records,
+        }
     }
 
     /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
     pub async fn keep(&self, repository: &Repository, content: &Arc<Content>) {
-        let written = self.on_disk(repository, content, |disk, repository, content| {
-            if disk.get(repository, &content.digest).is_ok_and(|found| found.is_some()) {
-                return Ok(());
-            }
-            disk.put(repository, content)
-        });
-        if let Err(error) = written.await {
+        let (memory_key, key) =
+            ((repository.clone(), content.digest.clone()), key(repository, &content.digest));
+        if self.indexes.get(&memory_key).is_some_and(|kept| kept.durable) {
+            return self.records.note(vec![Write::Touch(Table::Merged, key)]);
+        }
+        let written = self.records.write(vec![Write::Put(Table::Merged, key, content.bytes.clone())]).await;
+        if let Err(error) = &written {
             tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
         }
-        // The memory store cannot fail.
-        let _ = self.memory.put(repository, content);
+        self.indexes.insert(memory_key, Kept { content: Arc::clone(content), durable: written.is_ok() });
     }
 
     /// The index of this digest in this repository. Where the disk fails, nobody knows whether there is one.
@@ -47,29 +78,51 @@ impl MergedStore {
         &self,
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Option<Arc<Content>>, StoreError> {
-        if let Ok(Some(content)) = self.memory.get(repository, digest) {
-            return Ok(Some(content));
+    ) -> Result<Option<Arc<Content>>, Failure> {
+        let memory_key = (repository.clone(), digest.clone());
+        if let Some(kept) = self.indexes.get(&memory_key) {
+            return Ok(Some(kept.content));
         }
-        let read = self.on_disk(repository, digest, |disk, repository, digest| disk.get(repository, digest));
-        let found =
-            read.await.inspect_err(|error| tracing::warn!(%error, %repository, %digest, "not read"))?;
-        Ok(found.inspect(|content| drop(self.memory.put(repository, content))))
+        let read = self.records.get(Table::Merged, key(repository, digest)).await;
+        let read = read.inspect_err(|error| tracing::warn!(%error, %repository, %digest, "not read"))?;
+        let Some(bytes) = read.map(Bytes::from) else { return Ok(None) };
+        let damaged = || StoreError::Damaged(digest.to_string());
+        let untyped = MediaType::from("application/json");
+        let media_type = Document::parse(&bytes, &untyped).map_err(|_| damaged())?.media_type().clone();
+        let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
+        let content = Arc::new(content);
+        self.indexes.insert(memory_key, Kept { content: Arc::clone(&content), durable: true });
+        Ok(Some(content))
     }
 
     /// Keeps for digests of this repository in which other repository they are (rule X1).
     pub async fn keep_sources(&self, repository: &Repository, sources: Vec<(Digest, Repository)>) {
-        let _ = self.memory.put_sources(repository, &sources);
-        self.may_have_sources.store(true, Ordering::Relaxed);
-        let sources = Arc::new(sources);
-        let written = self.on_disk(repository, &sources, |disk, repository, sources| {
-            let known = |(digest, source): &(Digest, Repository)| {
-                disk.source(repository, digest).is_ok_and(|found| found.as_ref() == Some(source))
-            };
-            if sources.iter().all(known) { Ok(()) } else { disk.put_sources(repository, sources) }
-        });
-        if let Err(error) = written.await {
+        if sources.is_empty() {
+            return;
+        }
+        self.with_sources.write().unwrap_or_else(PoisonError::into_inner).insert(repository.clone());
+        let is_known = |(digest, source): &(Digest, Repository)| {
+            let known = self.sources.get(&(repository.clone(), digest.clone()));
+            known.is_some_and(|known| known.durable && known.repository == *source)
+        };
+        let known = sources.iter().all(is_known);
+        let write = |(digest, source): &(Digest, Repository)| match known {
+            true => Write::Touch(Table::Sources, key(repository, digest)),
+            false => {
+                let value = Bytes::copy_from_slice(source.as_str().as_bytes());
+                Write::Put(Table::Sources, key(repository, digest), value)
+            }
+        };
+        let writes = sources.iter().map(write).collect();
+        if known {
+            return self.records.note(writes);
+        }
+        let written = self.records.write(writes).await;
+        if let Err(error) = &written {
             tracing::warn!(%error, %repository, "sources are kept in memory only");
+        }
+        for (digest, source) in sources {
+            self.remember_source(repository, digest, source, written.is_ok());
         }
     }
 
@@ -78,86 +131,147 @@ impl MergedStore {
         &self,
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Option<Repository>, StoreError> {
-        if let Ok(Some(source)) = self.memory.source(repository, digest) {
-            return Ok(Some(source));
-        }
-        if !self.may_have_sources.load(Ordering::Relaxed) {
+    ) -> Result<Option<Repository>, Failure> {
+        if !self.with_sources.read().unwrap_or_else(PoisonError::into_inner).contains(repository) {
             return Ok(None);
         }
-        let read =
-            self.on_disk(repository, digest, |disk, repository, digest| disk.source(repository, digest));
-        let found = read.await?;
-        if let Some(source) = &found {
-            let _ = self.memory.put_sources(repository, &[(digest.clone(), source.clone())]);
+        if let Some(source) = self.sources.get(&(repository.clone(), digest.clone())) {
+            if source.used.is_due() {
+                self.records.note(vec![Write::Touch(Table::Sources, key(repository, digest))]);
+            }
+            return Ok(Some(source.repository.clone()));
         }
-        Ok(found)
+        let Some(name) = self.records.get(Table::Sources, key(repository, digest)).await? else {
+            return Ok(None);
+        };
+        let source: Option<Repository> = String::from_utf8(name).ok().and_then(|name| name.parse().ok());
+        let source = source.ok_or_else(|| StoreError::Damaged(digest.to_string()))?;
+        self.remember_source(repository, digest.clone(), source.clone(), true);
+        Ok(Some(source))
     }
 
-    /// Runs `work` where it may block.
-    async fn on_disk<A, T>(
-        &self,
-        repository: &Repository,
-        argument: &A,
-        work: impl FnOnce(&dyn Store, &Repository, &A) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError>
-    where
-        A: Clone + Send + 'static,
-        T: Default + Send + 'static,
-    {
-        let Some(disk) = self.disk.clone() else { return Ok(T::default()) };
-        let (repository, argument) = (repository.clone(), argument.clone());
-        let task = tokio::task::spawn_blocking(move || work(&*disk, &repository, &argument));
-        match tokio::time::timeout(DISK_PATIENCE, task).await {
-            Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
-            Err(_) => Err(StoreError::Slow(DISK_PATIENCE)),
-        }
+    fn remember_source(&self, repository: &Repository, digest: Digest, source: Repository, durable: bool) {
+        let source = Arc::new(Source { repository: source, durable, used: Used::now() });
+        self.sources.insert((repository.clone(), digest), source);
     }
+}
+
+/// The repositories with digests that are in other repositories, by what the disk knows.
+pub fn with_sources(store: &dyn Store) -> Result<HashSet<Repository>, StoreError> {
+    let (mut all, mut from) = (HashSet::new(), String::new());
+    while let Some(key) = store.keys(Table::Sources, &from, 1)?.pop() {
+        let repository = key.split('@').next().unwrap_or_default();
+        all.extend(repository.parse::<Repository>());
+        // The character after '@': the first key of the next repository.
+        from = format!("{repository}A");
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
-    use super::super::store::Sources;
     use super::*;
-
-    fn sample() -> (Repository, Arc<Content>) {
-        let bytes = Bytes::from_static(b"{}");
-        let digest = Digest::sha256(&bytes);
-        ("team/app".parse().unwrap(), Arc::new(Content::new(bytes, "a/b".into(), digest)))
-    }
+    use crate::cache::DiskStore;
+    use crate::telemetry::Metrics;
 
     struct Broken;
 
     impl Store for Broken {
-        fn put(&self, _: &Repository, _: &Arc<Content>) -> Result<(), StoreError> {
+        fn get(&self, _: Table, _: &str) -> Result<Option<Vec<u8>>, StoreError> {
             Err(StoreError::Lost)
         }
 
-        fn get(&self, _: &Repository, _: &Digest) -> Result<Option<Arc<Content>>, StoreError> {
+        fn write(&self, _: &[Write]) -> Result<(), StoreError> {
             Err(StoreError::Lost)
         }
 
-        fn put_sources(&self, _: &Repository, _: &Sources) -> Result<(), StoreError> {
+        fn keys(&self, _: Table, _: &str, _: usize) -> Result<Vec<String>, StoreError> {
             Err(StoreError::Lost)
         }
 
-        fn has_sources(&self) -> Result<bool, StoreError> {
+        fn prune(&self, _: u64) -> Result<usize, StoreError> {
             Err(StoreError::Lost)
         }
+    }
 
-        fn source(&self, _: &Repository, _: &Digest) -> Result<Option<Repository>, StoreError> {
-            Err(StoreError::Lost)
-        }
+    fn sample() -> (Repository, Arc<Content>) {
+        let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let bytes = Bytes::from(format!(r#"{{"schemaVersion":2,"mediaType":"{list}","manifests":[]}}"#));
+        let digest = Digest::sha256(&bytes);
+        ("team/app".parse().unwrap(), Arc::new(Content::new(bytes, list.into(), digest)))
+    }
+
+    fn merged(store: Arc<dyn Store>) -> MergedStore {
+        let known = with_sources(&*store).unwrap_or_default();
+        let records = Records::new(Some(store), &Arc::new(Metrics::new().unwrap()));
+        MergedStore::new(1 << 20, Arc::new(records), known)
     }
 
     #[tokio::test]
     async fn a_disk_that_fails_costs_no_pull_and_never_says_that_there_is_nothing() {
         let (repository, content) = sample();
-        let store = MergedStore::new(1 << 20, Some(Arc::new(Broken)));
+        let store = merged(Arc::new(Broken));
         assert!(store.find(&repository, &content.digest).await.is_err());
         store.keep(&repository, &content).await;
         assert_eq!(store.find(&repository, &content.digest).await.unwrap(), Some(content));
+    }
+
+    #[tokio::test]
+    async fn indexes_and_sources_are_there_again_for_their_repository_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let (other, source): (Repository, Repository) =
+            ("team/app2".parse().unwrap(), "arm64v8/app".parse().unwrap());
+        let digest = content.digest.clone();
+        {
+            let store = merged(Arc::new(DiskStore::open(directory.path()).unwrap()));
+            store.keep(&repository, &content).await;
+            store.keep_sources(&repository, vec![(digest.clone(), source.clone())]).await;
+        }
+        // The thread that writes may hold the database a moment longer.
+        let disk = (0..100).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            DiskStore::open(directory.path()).ok()
+        });
+        let store = merged(Arc::new(disk.unwrap()));
+        assert_eq!(store.find(&repository, &digest).await.unwrap(), Some(content));
+        assert_eq!(store.source(&repository, &digest).await.unwrap(), Some(source));
+        assert_eq!(store.find(&other, &digest).await.unwrap(), None);
+        assert_eq!(store.source(&other, &digest).await.unwrap(), None);
+        assert_eq!(store.find(&repository, &Digest::sha256(b"")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn damaged_bytes_are_never_given_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (repository, content) = sample();
+        let disk = Arc::new(DiskStore::open(directory.path()).unwrap());
+        for place in [0, content.bytes.len() / 2, content.bytes.len() - 1] {
+            let mut bytes = content.bytes.to_vec();
+            bytes[place] ^= 1;
+            disk.write(&[Write::Put(Table::Merged, key(&repository, &content.digest), bytes.into())])
+                .unwrap();
+            let error = merged(Arc::clone(&disk) as _).find(&repository, &content.digest).await.unwrap_err();
+            assert!(matches!(*error, StoreError::Damaged(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_repositories_with_sources_are_told_apart_from_those_of_similar_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = DiskStore::open(directory.path()).unwrap();
+        let digest = Digest::sha256(b"");
+        let names = ["app", "app-x", "app.y", "app/z", "app0", "appa"];
+        for name in names {
+            let repository = name.parse().unwrap();
+            for digest in [&digest, &Digest::sha256(b"1")] {
+                let value = Bytes::from_static(b"other/app");
+                disk.write(&[Write::Put(Table::Sources, key(&repository, digest), value)]).unwrap();
+            }
+        }
+        let mut found: Vec<String> =
+            with_sources(&disk).unwrap().iter().map(|name| name.as_str().to_owned()).collect();
+        found.sort();
+        assert_eq!(found, names);
     }
 }

@@ -7,8 +7,11 @@ mod links;
 mod manifests;
 mod merged;
 mod occurring;
+mod records;
+mod saved;
 mod store;
 mod tags;
+mod used;
 
 pub use blobs::{
     BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Joined,
@@ -18,7 +21,8 @@ pub use configs::Configs;
 pub use content::{Content, DigestMismatch};
 pub use links::Links;
 pub use manifests::Manifests;
-pub use merged::MergedStore;
+pub use merged::{MergedStore, with_sources};
 pub use occurring::{Knowledge, Occurring};
-pub use store::{DiskStore, MemoryStore, OpenError, Sources, Store, StoreError};
-pub use tags::{Origin, Single, TagRecord, Tagged, Tags};
+pub use records::{Failure, Records};
+pub use store::{DiskStore, OpenError, Store, StoreError, Table, Write, adopt};
+pub use tags::{Basis, Origin, Single, TagRecord, Tagged, Tags};

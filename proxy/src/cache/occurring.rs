@@ -62,13 +62,29 @@ impl Occurring {
         }
     }
 
+    /// What was known of a repository last, however long ago; nothing, if nothing ever was.
+    pub fn last(&self, key: &(Repository, usize)) -> Knowledge {
+        let mask = self.known.get(key).and_then(|known| known.mask);
+        mask.map_or(Knowledge::Unknown, Knowledge::Known)
+    }
+
+    /// Forgets what is known of some repositories under some rules: something was pushed there.
+    pub fn forget(&self, concerns: impl Fn(&(Repository, usize)) -> bool) {
+        let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| concerns(key)).collect();
+        for key in keys {
+            self.known.invalidate(&*key);
+        }
+    }
+
     /// Remembers what the tag list that was asked for at `learned` showed; none when it could not be had.
     ///
-    /// What a repository has ever shown stays known: a list that lags behind must not un-merge a tag.
-    pub fn learn(&self, key: &(Repository, usize), mask: Option<u32>, learned: Instant) {
+    /// What a repository has ever shown stays known: a list that lags behind must not un-merge a tag. Whether
+    /// there is a member now that was known not to occur.
+    pub fn learn(&self, key: &(Repository, usize), mask: Option<u32>, learned: Instant) -> bool {
         let before = self.known.get(key).and_then(|known| known.mask);
         let mask = mask.map(|mask| mask | before.unwrap_or(0));
         self.known.insert(key.clone(), Known { mask, learned });
+        before.zip(mask).is_some_and(|(before, now)| now & !before != 0)
     }
 }
 

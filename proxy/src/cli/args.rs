@@ -31,9 +31,11 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve pulls in front of a registry
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Show what a pull of a reference would get, and why
-    Inspect(InspectArguments),
+    Inspect(Box<InspectArguments>),
+    /// Have a running onetag fetch what pulls of some references will need
+    Warm(WarmArguments),
     /// Validate a configuration file
     Check(CheckArguments),
     /// Ask a running onetag whether it is healthy (for containers)
@@ -72,12 +74,23 @@ pub(super) struct ServeArguments {
     /// How long a tag is answered without asking the upstream again [default: 60s]
     #[arg(long, env = "ONETAG_TAG_TTL", value_name = "TIME", help_heading = "Cache")]
     pub(super) tag_ttl: Option<Age>,
+    /// How long after that it is answered at once while the upstream is asked in the background [default: 1h]
+    #[arg(long, env = "ONETAG_STALE_WHILE_REVALIDATE", value_name = "TIME", help_heading = "Cache")]
+    pub(super) stale_while_revalidate: Option<Age>,
     /// How long a missing tag is believed to be missing, at most 10s [default: 5s]
     #[arg(long, env = "ONETAG_NEGATIVE_TTL", value_name = "TIME", help_heading = "Cache")]
     pub(super) negative_ttl: Option<NegativeTtl>,
     /// How long the last good answer is served while the upstream fails [default: 7d]
     #[arg(long, env = "ONETAG_STALE_IF_ERROR", value_name = "TIME", help_heading = "Cache")]
     pub(super) stale_if_error: Option<Age>,
+    /// What a registry must send with its notifications of pushes, as Authorization: Bearer TOKEN. Every user of
+    /// the machine can see it in the process list: prefer --webhook-token-file or the environment
+    #[arg(long, env = "ONETAG_WEBHOOK_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(value_parser = secret, conflicts_with = "webhook_token_file", help_heading = "Notifications")]
+    pub(super) webhook_token: Option<Secret>,
+    /// A file with that token; without either, notifications have no path
+    #[arg(long, env = "ONETAG_WEBHOOK_TOKEN_FILE", value_name = "FILE", help_heading = "Notifications")]
+    pub(super) webhook_token_file: Option<PathBuf>,
     /// The form of the log: auto, text or json
     #[arg(long, env = "ONETAG_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
     pub(super) log_format: Option<LogFormat>,
@@ -143,6 +156,26 @@ pub(super) struct InspectArguments {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) settings: SettingArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onetag warm team/app:latest team/web:v1.4
+  onetag warm --platform linux/arm64 team/app:latest
+
+Without a data directory, or with blobs.cache = false, only manifests are kept. [[warm]] in the
+configuration does the same on a schedule. Exit code 1 says that something could not be fetched.")]
+pub(super) struct WarmArguments {
+    /// What to fetch: REPOSITORY[:TAG|@DIGEST]
+    #[arg(value_name = "REF", required = true)]
+    pub(super) references: Vec<String>,
+    /// Fetch images for this platform only; may be repeated [default: all]
+    #[arg(long = "platform", value_name = "OS/ARCH")]
+    pub(super) platforms: Vec<String>,
+    /// The admin listener of the running onetag
+    #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:5081")]
+    pub(super) admin: SocketAddr,
 }
 
 #[derive(Debug, Args)]

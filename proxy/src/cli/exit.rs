@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Arguments, Command};
-use super::{check, healthcheck, inspect, serve};
+use super::{check, healthcheck, inspect, serve, warm};
 
 /// How a command ended, beyond success.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Warm(arguments) => warm::warm(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments),
     };

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod descriptors;
 mod exit;
 mod healthcheck;
 mod inspect;
@@ -9,5 +10,6 @@ mod serve;
 mod settings;
 mod table;
 mod target;
+mod warm;
 
 pub use exit::run;

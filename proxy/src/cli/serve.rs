@@ -12,11 +12,9 @@ use crate::server::{Bound, Limits, Running, Started};
 use crate::telemetry::{Metrics, init_logs};
 
 use super::args::ServeArguments;
+use super::descriptors;
 use super::exit::{Failure, print};
 use super::settings;
-
-/// The bounds of the cache of blobs.
-const BLOBS: BlobSettings = BlobSettings { max_bytes: 10 << 30, finish: true };
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
@@ -25,9 +23,10 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let started = start(&config)?;
+        let (started, resolver) = start(&config)?;
         signals.next().await;
         stop(started, config.server.shutdown_grace.get(), signals).await;
+        resolver.flush().await;
         Ok(())
     });
     // A disk or a name server that hangs must not keep the process.
@@ -35,9 +34,10 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     ended
 }
 
-fn start(config: &Config) -> Result<Started, Failure> {
+fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
     let upstream = settings::upstream(config, Arc::clone(&metrics))?;
+    let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
     let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
     let disk = config.cache.data_dir.as_deref().map(DiskStore::open).transpose().map_err(Failure::usage)?;
@@ -50,18 +50,29 @@ fn start(config: &Config) -> Result<Started, Failure> {
     let resolver = Arc::new(Resolver::new(upstream, config, disk, blobs, Arc::clone(&metrics)));
     let (public, private) = (registry.address(), admin.address());
     let limits = Limits {
-        max_connections: config.server.max_connections.get(),
+        max_connections: descriptors::connections(config.server.max_connections.get()),
         header_timeout: config.server.header_timeout.get(),
+        stall_timeout: config.server.stall_timeout.get(),
     };
-    let started = Running { registry, admin, limits, resolver, metrics }.start();
+    tokio::spawn(Arc::clone(&resolver).prune());
+    for warm in &config.warm {
+        tokio::spawn(Arc::clone(&resolver).keep_warm(warm.clone()));
+    }
+    let running =
+        Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
+    let started = running.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
-    Ok(started)
+    Ok((started, resolver))
 }
 
 /// The cache of blobs, where there is a data directory.
 fn blobs(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Blobs>>, Failure> {
-    let Some(directory) = &config.cache.data_dir else { return Ok(None) };
-    let blobs = Blobs::open(&directory.join("blobs"), BLOBS, Arc::clone(metrics)).map_err(Failure::usage)?;
+    let Some(directory) = config.cache.data_dir.as_ref().filter(|_| config.blobs.cache) else {
+        return Ok(None);
+    };
+    let settings = BlobSettings { max_bytes: config.blobs.max_bytes.bytes(), finish: config.blobs.finish };
+    let blobs =
+        Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
     Ok(Some(Arc::new(blobs)))
 }
 

@@ -1,8 +1,9 @@
 //! The effective settings: flags over environment over file over defaults.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
-use onetag_config::{Config, Limit};
+use onetag_config::{Config, Limit, Secret, Webhook, webhook_token_is_fit};
 
 use crate::upstream::{Credentials, Upstream};
 
@@ -55,8 +56,13 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
     set(&mut cache.data_dir, arguments.data_dir.clone());
     set(&mut cache.memory, arguments.memory);
     set(&mut cache.tag_ttl, arguments.tag_ttl);
+    set(&mut cache.stale_while_revalidate, arguments.stale_while_revalidate);
     set(&mut cache.negative_ttl, arguments.negative_ttl);
     set(&mut cache.stale_if_error, arguments.stale_if_error);
+    if arguments.webhook_token.is_some() || arguments.webhook_token_file.is_some() {
+        config.webhook.token.clone_from(&arguments.webhook_token);
+        config.webhook.token_file.clone_from(&arguments.webhook_token_file);
+    }
     set(&mut config.log.format, arguments.log_format);
     set(&mut config.log.level, arguments.log_level.clone());
     validate(&config)?;
@@ -75,6 +81,21 @@ pub(super) fn upstream(
 ) -> Result<Upstream, Failure> {
     let credentials = Credentials::resolve(&config.upstream).map_err(Failure::usage)?;
     Upstream::new(&config.upstream, credentials, metrics).map_err(Failure::usage)
+}
+
+/// What a registry must send with its notifications; none when they have no path.
+pub(super) fn webhook_token(config: &Config) -> Result<Option<Secret>, Failure> {
+    let Webhook { token, token_file } = &config.webhook;
+    let Some(path) = token_file else { return Ok(token.clone()) };
+    let wrong = |why: &dyn Display| Failure::usage(format!("webhook.token_file: {}: {why}", path.display()));
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(&format_args!("cannot be read: {error}")))?;
+    let token = text.trim_end_matches(['\n', '\r']);
+    if webhook_token_is_fit(token) {
+        Ok(Some(Secret::from(token)))
+    } else {
+        Err(wrong(&"the token in it has to be 16 to 512 visible ASCII characters without spaces"))
+    }
 }
 
 /// Where Docker keeps its configuration, if it is there.

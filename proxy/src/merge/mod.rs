@@ -18,7 +18,7 @@ pub use finding::Finding;
 pub use index::MergedIndex;
 pub use platform::{Normal, normalise};
 pub use policy::Policy;
-pub use rules::{Address, Candidate, Rule, Rules, is_referrer};
+pub use rules::{Address, Candidate, Rule, Rules, is_referrer, required};
 pub use select::{Member, Outcome, Selection, Verdict, Withheld, has_several_platforms, is_image, select};
 pub use skew::{Build, Skew};
 pub use token::Token;

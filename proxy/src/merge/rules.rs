@@ -84,6 +84,16 @@ impl Rules {
         self.0.iter().find(matches).unwrap_or(&self.0[self.0.len() - 1])
     }
 
+    /// Whether any rule has members in other repositories.
+    pub fn reach_elsewhere(&self) -> bool {
+        self.0.iter().any(|rule| rule.elsewhere() != 0)
+    }
+
+    /// Whether the rule at this place has members in other repositories.
+    pub fn has_elsewhere(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|rule| rule.elsewhere() != 0)
+    }
+
     /// For how long any rule may hold a coherent answer.
     pub fn longest_hold(&self) -> Duration {
         let holding = self.0.iter().filter(|rule| rule.policy.skew == Skew::Hold);
@@ -233,7 +243,7 @@ fn put_in(part: &Part, word: &str) -> Part {
 }
 
 /// A platform of the configuration, in normal form.
-fn required(platform: &onetag_config::RequiredPlatform) -> Platform {
+pub fn required(platform: &onetag_config::RequiredPlatform) -> Platform {
     let named = Platform::new(&platform.os, &platform.architecture, &platform.variant);
     normalise(&named, &Claim::Nothing).map_or(named, |normal| normal.platform)
 }

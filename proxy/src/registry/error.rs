@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -30,12 +30,22 @@ pub enum Code {
     NameInvalid,
     /// No such repository, or nothing in it that was asked for.
     NameUnknown,
+    /// A notification that is none.
+    NotificationInvalid,
     /// No such path.
     NotFound,
+    /// The method is not POST, where nothing else is supported.
+    NotPost,
     /// The range of a blob cannot be satisfied.
     RangeInvalid,
+    /// The body took too long.
+    TimedOut,
+    /// The body is too large.
+    TooLarge,
     /// Too many requests.
     TooManyRequests,
+    /// No token, or a wrong one.
+    Unauthorized,
     /// The method is not supported here.
     Unsupported,
     /// The upstream cannot be reached, or its answer is wrong.
@@ -58,10 +68,14 @@ impl Code {
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
+            Self::NotificationInvalid => ("NOTIFICATION_INVALID", StatusCode::BAD_REQUEST),
             Self::NotFound => ("UNSUPPORTED", StatusCode::NOT_FOUND),
             Self::RangeInvalid => ("RANGE_INVALID", StatusCode::RANGE_NOT_SATISFIABLE),
+            Self::TimedOut => ("UNAVAILABLE", StatusCode::REQUEST_TIMEOUT),
+            Self::TooLarge => ("SIZE_INVALID", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
-            Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
+            Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
+            Self::NotPost | Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
             Self::BadUpstream => ("UNAVAILABLE", StatusCode::BAD_GATEWAY),
             Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal => ("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR),
@@ -123,13 +137,22 @@ impl RegistryError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
-        if self.code == Code::Unsupported {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
+        let told = match self.code {
+            Code::Unsupported => Some((ALLOW, "GET, HEAD")),
+            Code::NotPost => Some((ALLOW, "POST")),
+            Code::Unauthorized => Some((WWW_AUTHENTICATE, "Bearer realm=\"onetag\"")),
+            _ => None,
+        };
+        headers.extend(told.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }
+}
+
+/// Rounded up: whoever comes back a moment too early has to wait again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<&UpstreamError> for RegistryError {
@@ -142,6 +165,7 @@ impl From<&UpstreamError> for RegistryError {
             ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Timeout { phase: Phase::Connect, .. } => {
                 (Code::BadUpstream, "the upstream registry cannot be reached")
             }
+            ErrorKind::Open { .. } => (Code::Unavailable, "the upstream registry is down"),
             ErrorKind::Status { status, .. } if !status.is_server_error() => {
                 (Code::BadUpstream, "the upstream registry refuses the request")
             }
@@ -203,9 +227,14 @@ mod tests {
             (Code::ManifestUnknown, "MANIFEST_UNKNOWN", 404),
             (Code::NameInvalid, "NAME_INVALID", 400),
             (Code::NameUnknown, "NAME_UNKNOWN", 404),
+            (Code::NotificationInvalid, "NOTIFICATION_INVALID", 400),
             (Code::NotFound, "UNSUPPORTED", 404),
+            (Code::NotPost, "UNSUPPORTED", 405),
             (Code::RangeInvalid, "RANGE_INVALID", 416),
+            (Code::TimedOut, "UNAVAILABLE", 408),
+            (Code::TooLarge, "SIZE_INVALID", 413),
             (Code::TooManyRequests, "TOOMANYREQUESTS", 429),
+            (Code::Unauthorized, "UNAUTHORIZED", 401),
             (Code::Unsupported, "UNSUPPORTED", 405),
             (Code::BadUpstream, "UNAVAILABLE", 502),
             (Code::Unavailable, "UNAVAILABLE", 503),
@@ -215,6 +244,7 @@ mod tests {
             assert_eq!((code.name(), response.status().as_u16()), (name, status));
             assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
             assert_eq!(response.headers().contains_key(ALLOW), status == 405);
+            assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status == 401);
         }
     }
 }

@@ -5,11 +5,13 @@ mod body;
 mod endpoint;
 mod error;
 mod manifest;
+mod notification;
 mod passed;
 mod range;
 mod referrers;
 mod service;
 mod tags;
+mod webhook;
 
 pub use body::Body;
 pub use endpoint::Endpoint;

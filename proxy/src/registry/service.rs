@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Request, Response};
+use onetag_config::Secret;
 use onetag_oci::Reference;
 use tracing::Instrument;
 
@@ -15,6 +16,7 @@ use crate::telemetry::{Metrics, RequestId, Route};
 use super::body::Body;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::webhook::{self, Webhook};
 use super::{blob, manifest, referrers, tags};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -24,25 +26,44 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Registry {
     resolver: Arc<Resolver>,
     metrics: Arc<Metrics>,
+    webhook: Option<Webhook>,
 }
 
 impl Registry {
     /// The registry surface of a resolver.
     pub fn new(resolver: Arc<Resolver>, metrics: Arc<Metrics>) -> Self {
-        Self { resolver, metrics }
+        Self { resolver, metrics, webhook: None }
     }
 
-    /// Answers one request. The request's body is not looked at: nothing is written through onetag.
-    pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body> {
+    /// The same, which registries may tell of pushes with this token.
+    #[must_use]
+    pub fn notified_with(self, token: &Secret) -> Self {
+        Self { webhook: Some(Webhook::new(token.expose())), ..self }
+    }
+
+    /// Answers one request. Only a notification's body is looked at: nothing is written through onetag.
+    pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
         let started = Instant::now();
         let id = RequestId::next();
         let span = tracing::debug_span!("request", %id);
-        let (parts, _) = request.into_parts();
-        let endpoint = Endpoint::parse(parts.uri.path());
-        let route = endpoint.as_ref().map_or(Route::Other, Endpoint::route);
-        let answered = match endpoint {
-            Ok(endpoint) => self.answer(&parts, endpoint).instrument(span.clone()).await,
-            Err(error) => Err(error),
+        let (parts, body) = request.into_parts();
+        let (route, answered) = match &self.webhook {
+            Some(webhook) if parts.uri.path() == webhook::PATH => {
+                let answer = webhook.answer(&self.resolver, &self.metrics, &parts, body);
+                (Route::Notifications, answer.instrument(span.clone()).await)
+            }
+            _ => {
+                drop(body);
+                match Endpoint::parse(parts.uri.path()) {
+                    Ok(endpoint) => {
+                        (endpoint.route(), self.answer(&parts, endpoint).instrument(span.clone()).await)
+                    }
+                    Err(error) => (Route::Other, Err(error)),
+                }
+            }
         };
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
         if parts.method == Method::HEAD {

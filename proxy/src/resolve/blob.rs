@@ -182,8 +182,9 @@ impl Asking<'_> {
             Err(error) => return failed(error),
         }
         if is_own {
-            self.resolver.links.note(repository, digest).await;
+            self.resolver.links.note(repository, digest);
         }
+        let answer = if follower.is_abandoned() { BlobAnswer::Bypassed } else { answer };
         let (size, _) = follower.progress();
         let wanted = self.part(first, part.map_or(size, |(_, end)| Some(end)));
         let body = BlobBody::following(blobs, follower, wanted).begun().await;
@@ -228,7 +229,7 @@ impl Asking<'_> {
             let found = resolver.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
             let has = found.status() == StatusCode::OK;
             if has {
-                resolver.links.note(&repository, &digest).await;
+                resolver.links.note(&repository, &digest);
             }
             Ok(has)
         };

@@ -36,7 +36,7 @@ impl Resolver {
         digest: &Digest,
     ) -> Result<Option<Repository>, ResolveError> {
         let source = self.merged.source(repository, digest).await;
-        source.map_err(|error| ResolveError::Store(Arc::new(error)))
+        source.map_err(ResolveError::Store)
     }
 
     /// From now on serves digests of another repository through this one: what it lists as referring to a
@@ -52,7 +52,10 @@ impl Resolver {
         }
         let kept = self.merged.find(repository, digest).await;
         if let Ok(Some(content)) = kept {
-            self.manifests.put(repository, &content);
+            self.manifests.remember(repository, &content);
+            return Ok(Some(content));
+        }
+        if let Some(content) = self.manifests.load(repository, digest).await {
             return Ok(Some(content));
         }
         let source = self.source(repository, digest).await;
@@ -72,7 +75,7 @@ impl Resolver {
         match (self.document(repository, &Reference::Digest(digest.clone())).await?, kept) {
             (Some((content, _)), _) => Ok(Some(content)),
             // It may be a merged one that cannot be read just now: that is not to say that there is none.
-            (None, Err(error)) => Err(ResolveError::Store(Arc::new(error))),
+            (None, Err(error)) => Err(ResolveError::Store(error)),
             (None, Ok(_)) => elsewhere,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use onetag_oci::{Digest, DocumentError, Reference, Repository};
 
-use crate::cache::{BlobError, StoreError};
+use crate::cache::{BlobError, Failure};
 use crate::flight::FlightLost;
 use crate::upstream::UpstreamError;
 
@@ -45,7 +45,7 @@ pub enum ResolveError {
     },
     /// What onetag keeps itself cannot be read.
     #[error(transparent)]
-    Store(Arc<StoreError>),
+    Store(Failure),
     /// The work ended without a result.
     #[error(transparent)]
     Lost(#[from] FlightLost),

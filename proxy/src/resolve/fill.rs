@@ -1,12 +1,13 @@
 //! One fill: everything between a cold tag and its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::HeaderValue;
 use onetag_config::Skew as SkewRule;
 use onetag_oci::{Descriptor, Digest, Document, Platform, Reference, Repository, Tag};
 
-use crate::cache::{Content, Knowledge, Origin, Single, Tagged};
+use crate::cache::{Basis, Content, Knowledge, Origin, Single, Tagged};
 use crate::merge::{
     Candidate, Claim, Finding, Member, Outcome, Rule, Selection, is_image, is_referrer, normalise, select,
 };
@@ -31,6 +32,14 @@ pub(super) struct Filled {
     pub(super) withheld: Option<Arc<str>>,
     /// Whether the upstream lacks content that it lists itself: the answer may be less than the truth.
     pub(super) incomplete: bool,
+    /// What is to be told of it, if it is what clients get.
+    pub(super) report: Report,
+}
+
+/// What the operator is told of a fill.
+pub(super) struct Report {
+    explanation: Explanation,
+    selection: Selection,
 }
 
 /// One merge, decided: what was considered, what was found, and the verdicts.
@@ -92,12 +101,14 @@ impl Resolver {
         let case = self.decide(repository, tag, false).await?;
         let tagged = self.keep(repository, &case).await;
         let content = tagged.as_ref().map(|tagged| &*tagged.content);
-        self.report(&Explanation::new(repository, tag, &case, content), &case.selection);
+        let explanation = Explanation::new(repository, tag, &case, content);
         let withheld = match &case.selection.outcome {
             Outcome::Withheld(why) => Some(why.to_string().into()),
             _ => None,
         };
-        Ok(Filled { tagged, withheld, incomplete: case.refused || case.selection.is_incomplete() })
+        let incomplete = case.refused || case.selection.is_incomplete();
+        let report = Report { explanation, selection: case.selection };
+        Ok(Filled { tagged, withheld, incomplete, report })
     }
 
     /// `thorough`: what a lone base holds is looked into as well, though it passes whatever it is.
@@ -158,7 +169,7 @@ impl Resolver {
         let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
                 self.merged.keep(repository, &content).await;
-                self.manifests.put(repository, &content);
+                self.manifests.remember(repository, &content);
                 (Origin::Merged, &index.entries[..])
             }
             Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),
@@ -172,16 +183,18 @@ impl Resolver {
         };
         let members = HeaderValue::from_str(&shortened(&case.sources()));
         let members = members.unwrap_or(HeaderValue::from_static(""));
-        let skew = case.selection.skew.map(crate::merge::Skew::word);
+        let skew = case.selection.skew.map(|skew| HeaderValue::from_static(skew.word()));
         let images = entries.iter().filter(|entry| is_image(entry)).count().max(1);
-        Some(Arc::new(Tagged { content, single, origin, members, skew, images }))
+        let basis = case.basis(images);
+        Some(Arc::new(Tagged { content, single, origin, members, skew, images, basis }))
     }
 
-    fn report(&self, explanation: &Explanation, selection: &Selection) {
+    /// Tells the log and the metrics what was decided; `served`: whether clients get that.
+    pub(super) fn report(&self, Report { explanation, selection }: &Report, served: bool) {
         match explanation.answer {
-            Answer::Merged => self.metrics.merged.inc(),
-            Answer::Passed => self.metrics.passed.inc(),
-            Answer::Withheld | Answer::Absent => {}
+            Answer::Merged if served => self.metrics.merged.inc(),
+            Answer::Passed if served => self.metrics.passed.inc(),
+            _ => {}
         }
         let Explanation { repository, reference: tag, .. } = explanation;
         for member in &explanation.members {
@@ -205,7 +218,9 @@ impl Resolver {
         if let Some(why) = &explanation.withheld {
             tracing::warn!(%repository, %tag, rule = %explanation.rule, "{why}");
         }
-        if let Outcome::Merged(index) = &selection.outcome {
+        if let Outcome::Merged(index) = &selection.outcome
+            && served
+        {
             let used = explanation.members.iter().filter(|member| member.state == MemberState::Used);
             let from: Vec<&str> = used.map(|member| member.tag.as_str()).collect();
             tracing::info!(%repository, %tag, digest = %index.digest, from = from.join(","), "merged");
@@ -234,6 +249,22 @@ impl Case<'_> {
             _ => !self.selection.verdicts[*place].used.is_empty(),
         };
         (0..self.members.len()).filter(used).map(|place| self.members[place].address.to_string()).collect()
+    }
+
+    /// What the upstream said, for later checks.
+    fn basis(&self, images: usize) -> Basis {
+        let tag = |found: &Found| (found.address.clone(), found.content.digest.clone());
+        let occur = self.candidates.iter().filter(|other| self.knowledge.allows(other.place)).count();
+        let members = self.found.iter().filter(|found| !found.is_base).count();
+        // A lone image may yet get members, in a repository that has none so far.
+        let settled = matches!(self.knowledge, Knowledge::Known(_)) && members == occur && images > 1;
+        Basis {
+            tags: self.found.iter().map(tag).collect(),
+            alone: self.base_alone,
+            complete: self.base_alone || self.candidates.is_empty() || settled,
+            incomplete: self.refused || self.selection.is_incomplete(),
+            found: Instant::now(),
+        }
     }
 
     /// Refuses the merge: the base passes if there is one of this repository.

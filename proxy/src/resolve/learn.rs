@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::merge::{Candidate, Rule};
 
+use super::invalidate::Change;
 use super::resolver::Resolver;
 
 /// The most pages of a tag list that are read, of [`PAGE_TAGS`] tags each; a repository with more tags
@@ -39,13 +40,19 @@ impl Resolver {
         tokio::spawn(async move {
             let this = Arc::clone(&resolver);
             let learn = |key: (Repository, usize)| async move {
-                let asked = Instant::now();
+                let (asked, before) = (Instant::now(), this.changes.count());
                 let rule = this.rules.of(&key.0, &tag);
                 let local = if rule.has_local() { this.listed(&key.0, rule).await } else { Some(0) };
                 let elsewhere = this.existing(&foreign).await;
                 let mask = local.map(|mask| mask | elsewhere | rule.elsewhere() & !expanded);
                 tracing::debug!(repository = %key.0, rule = rule.name, listed = mask.is_some(), "learned");
-                this.occurring.learn(&key, mask, asked);
+                // A list that was asked for before a push says nothing about what was pushed.
+                let repository = &key.0;
+                let concerns = |change: &Change| change.repository() == repository || rule.elsewhere() != 0;
+                let learn = |late: bool| !late && this.occurring.learn(&key, mask, asked);
+                if this.changes.keep(before, concerns, learn) {
+                    this.tags.expire(Some(repository), |(of, _)| of == repository).await;
+                }
             };
             resolver.learning.join(key.clone(), || learn(key)).await
         });

@@ -9,10 +9,14 @@ mod error;
 mod explanation;
 mod fill;
 mod gather;
+mod invalidate;
 mod learn;
 mod reader;
 mod resolver;
+mod revalidate;
 mod tag;
+mod times;
+mod warm;
 
 pub use blob::{BlobReply, BlobRequest, ServedBlob};
 pub use byte_range::ByteRange;
@@ -20,4 +24,6 @@ pub use error::ResolveError;
 pub use explanation::{
     Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,
 };
+pub use invalidate::Change;
 pub use resolver::Resolver;
+pub use warm::Warmth;

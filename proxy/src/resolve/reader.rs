@@ -202,6 +202,11 @@ impl Reader<'_> {
         {
             return Ok((content, document));
         }
+        if let Some(content) = self.resolver.manifests.load(self.home, digest).await
+            && let Ok(document) = Document::parse(&content.bytes, &content.media_type)
+        {
+            return Ok((content, document));
+        }
         let found = self.resolver.document(self.home, &Reference::Digest(digest.clone())).await?;
         Ok(found.ok_or_else(|| Finding::Missing(digest.clone()))?)
     }

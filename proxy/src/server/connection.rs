@@ -16,13 +16,17 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// The bounds of connections (threats T22, T23).
+use super::stall::Stalling;
+
+/// The bounds of connections (threats T22, T23, T24).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many there may be at once.
     pub max_connections: usize,
     /// How long a client may take to send the headers of a request, and to send its next one.
     pub header_timeout: Duration,
+    /// How long a client may take no byte of an answer.
+    pub stall_timeout: Duration,
 }
 
 const MAX_HEADERS: usize = 64;
@@ -72,7 +76,8 @@ pub(super) fn serve<H: Handler>(
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let stream = TokioIo::new(Stalling::new(stream, limits.stall_timeout));
+    let connection = builder.serve_connection(stream, service).into_owned();
     let watched = graceful.watch(connection);
     async move {
         let mut watched = pin!(watched);
@@ -88,5 +93,47 @@ pub(super) fn serve<H: Handler>(
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers without end.
+    struct Endless;
+
+    type Piece = Result<Frame<Bytes>, Infallible>;
+
+    impl Handler for Endless {
+        type Body = StreamBody<stream::RepeatWith<fn() -> Piece>>;
+
+        async fn handle(&self, _: Request<Incoming>) -> Response<Self::Body> {
+            let piece: fn() -> Piece = || Ok(Frame::data(Bytes::from_static(&[7; 4096])));
+            Response::new(StreamBody::new(stream::repeat_with(piece)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_its_answer_is_disconnected() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let limits = Limits {
+            max_connections: 1,
+            header_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_millis(200),
+        };
+        let graceful = GracefulShutdown::new();
+        let connection = serve(stream, Arc::new(Endless), limits, &graceful);
+        tokio::time::timeout(Duration::from_secs(10), connection).await.expect("it is disconnected");
+        drop(client);
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use onetag_oci::{Reference, Repository};
-use percent_encoding::percent_decode_str;
 
 use super::admin::Answer;
+use super::query;
 use crate::resolve::{Explanation, ResolveError, Resolver};
 
 const USAGE: &str = "write /explain?ref=REPOSITORY:TAG or /explain?ref=REPOSITORY@DIGEST";
@@ -16,7 +16,7 @@ const USAGE: &str = "write /explain?ref=REPOSITORY:TAG or /explain?ref=REPOSITOR
 pub(super) async fn answer(resolver: &Arc<Resolver>, query: &str) -> Answer {
     let (repository, reference) = match parse(query) {
         Ok(parsed) => parsed,
-        Err(message) => return failure(StatusCode::BAD_REQUEST, &message),
+        Err(message) => return Answer::failure(StatusCode::BAD_REQUEST, &message),
     };
     let explained = match &reference {
         Reference::Tag(tag) => resolver.explain(&repository, tag).await,
@@ -26,32 +26,18 @@ pub(super) async fn answer(resolver: &Arc<Resolver>, query: &str) -> Answer {
 }
 
 fn parse(query: &str) -> Result<(Repository, Reference), String> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("ref=")).ok_or(USAGE)?;
-    let text = percent_decode_str(value).decode_utf8().map_err(|_| USAGE)?;
-    let (repository, reference) = match (text.split_once('@'), text.rsplit_once(':')) {
-        (Some((named, digest)), _) => (named.split(':').next().unwrap_or(named), digest),
-        (None, Some((repository, tag))) => (repository, tag),
-        (None, None) => (&*text, "latest"),
-    };
-    let wrong = |error: &dyn std::fmt::Display| format!("{error}; {USAGE}");
-    Ok((repository.parse().map_err(|e| wrong(&e))?, reference.parse().map_err(|e| wrong(&e))?))
+    let (repository, reference) = query::reference(query, USAGE)?;
+    let reference = reference.map_or_else(|| "latest".parse(), Ok);
+    Ok((repository, reference.map_err(|error| error.to_string())?))
 }
 
 fn found(explanation: &Explanation) -> Answer {
     match serde_json::to_string_pretty(explanation) {
-        Ok(text) => json(StatusCode::OK, format!("{text}\n")),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Ok(text) => Answer::json(StatusCode::OK, format!("{text}\n")),
+        Err(error) => Answer::failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
 fn failed(error: &ResolveError) -> Answer {
-    failure(StatusCode::BAD_GATEWAY, &error.to_string())
-}
-
-pub(super) fn failure(status: StatusCode, message: &str) -> Answer {
-    json(status, format!("{}\n", serde_json::json!({ "error": message })))
-}
-
-fn json(status: StatusCode, text: String) -> Answer {
-    Answer { status, text, media_type: "application/json" }
+    Answer::failure(StatusCode::BAD_GATEWAY, &error.to_string())
 }

@@ -3,8 +3,12 @@
 mod admin;
 mod connection;
 mod explain;
+mod invalidate;
 mod listener;
+mod query;
 mod running;
+mod stall;
+mod warm;
 
 pub use admin::Admin;
 pub use connection::{Handler, Limits};

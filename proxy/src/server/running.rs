@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use onetag_config::Secret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -28,6 +29,8 @@ pub struct Running {
     pub limits: Limits,
     /// What answers.
     pub resolver: Arc<Resolver>,
+    /// What registries must send with their notifications of pushes; without it these have no path.
+    pub webhook_token: Option<Secret>,
     /// What counts.
     pub metrics: Arc<Metrics>,
 }
@@ -51,13 +54,17 @@ impl Handler for Registry {
 impl Running {
     /// Starts to serve. Must be called within a runtime.
     pub fn start(self) -> Started {
-        let Self { registry, admin, limits, resolver, metrics } = self;
+        let Self { registry, admin, limits, resolver, webhook_token, metrics } = self;
         let (stop_registry, registry_stops) = watch::channel(false);
         let (stop_admin, admin_stops) = watch::channel(false);
         let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&resolver), registry_stops.clone());
         let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
         let (open, admin_open) = (metrics.connections.clone(), metrics.admin_connections.clone());
-        let handler = Arc::new(Registry::new(resolver, metrics));
+        let handler = Registry::new(resolver, metrics);
+        let handler = Arc::new(match &webhook_token {
+            Some(token) => handler.notified_with(token),
+            None => handler,
+        });
         Started {
             registry: tokio::spawn(registry.serve(handler, limits, open, registry_stops)),
             admin: tokio::spawn(admin.serve(Arc::new(admin_handler), admin_limits, admin_open, admin_stops)),

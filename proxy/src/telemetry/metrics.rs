@@ -42,6 +42,8 @@ labels! {
         Tags = "tags",
         /// A list of referrers.
         Referrers = "referrers",
+        /// A registry's notification of pushes.
+        Notifications = "notifications",
         /// Everything else.
         Other = "other",
     }
@@ -52,6 +54,8 @@ labels! {
     TagAnswer {
         /// From the cache, without a word to the upstream.
         Hit = "hit",
+        /// From the cache, past its time; the upstream is asked in the background.
+        Revalidated = "revalidated",
         /// The upstream was asked, by this request or one that it waited for.
         Filled = "filled",
         /// The upstream failed; the last good answer was served.
@@ -90,12 +94,16 @@ labels! {
     UpstreamKind {
         /// A manifest or index.
         Manifest = "manifest",
+        /// What a tag names, without the bytes.
+        Head = "head",
         /// An image config that a merge needs.
         Config = "config",
         /// A blob for a client.
         Blob = "blob",
         /// A bearer token.
         Token = "token",
+        /// Whether an upstream that was down answers again.
+        Probe = "probe",
         /// Anything else: tag list, referrers.
         Other = "other",
     }
@@ -118,6 +126,20 @@ labels! {
         Timeout = "timeout",
         /// An answer that cannot be right: wrong digest, type, size or form.
         Wrong = "wrong",
+        /// Nothing was sent: the upstream is down, or wants to be left alone.
+        Refused = "refused",
+    }
+}
+
+labels! {
+    /// What became of a registry's notification of pushes.
+    NotificationOutcome {
+        /// It was understood.
+        Accepted = "accepted",
+        /// It had no token, or a wrong one.
+        Refused = "refused",
+        /// It was no notification, or too large, or too slow.
+        Malformed = "malformed",
     }
 }
 
@@ -131,6 +153,11 @@ pub struct Metrics {
     upstream_requests: Vec<Vec<IntCounter>>,
     upstream_seconds: Vec<Histogram>,
     tag_answers: Vec<IntCounter>,
+    /// Upstreams that are down, as far as is known.
+    pub upstream_open: IntGauge,
+    /// How often an upstream was found to be down.
+    pub upstream_openings: IntCounter,
+    notifications: Vec<IntCounter>,
     blob_answers: Vec<IntCounter>,
     /// Merged indexes that were built.
     pub merged: IntCounter,
@@ -164,6 +191,10 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Open connections of the admin listener.
     pub admin_connections: IntGauge,
+    /// Failures of the store in the data directory.
+    pub store_errors: IntCounter,
+    /// Records that were not written because the disk cannot keep up or fails.
+    pub records_dropped: IntCounter,
     /// Bytes held by the cache of manifests and indexes.
     pub cache_bytes: IntGauge,
 }
@@ -182,6 +213,8 @@ impl Metrics {
         let upstream_seconds =
             histograms(r, "upstream_request_seconds", "Time to an upstream's response headers.", "kind")?;
         let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
+        let notifications =
+            counters(r, "notifications_total", "Notifications of pushes, from registries.", &["outcome"])?;
         let blob_answers = counters(r, "blob_answers_total", "Answers to requests for a blob.", &["answer"])?;
         let class_counters =
             |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
@@ -197,6 +230,12 @@ impl Metrics {
             upstream_requests: UpstreamKind::ALL.iter().map(outcome_counters).collect(),
             upstream_seconds: children(&upstream_seconds, UpstreamKind::ALL.iter().map(|kind| kind.label())),
             tag_answers: TagAnswer::ALL.iter().map(|a| tag_answers.with_label_values(&[a.label()])).collect(),
+            upstream_open: gauge(r, "upstream_open", "Whether the upstream is down and only probed.")?,
+            upstream_openings: counter(r, "upstream_openings_total", "Times the upstream was found down.")?,
+            notifications: NotificationOutcome::ALL
+                .iter()
+                .map(|outcome| notifications.with_label_values(&[outcome.label()]))
+                .collect(),
             blob_answers: BlobAnswer::ALL
                 .iter()
                 .map(|a| blob_answers.with_label_values(&[a.label()]))
@@ -217,6 +256,8 @@ impl Metrics {
             blob_disk_errors: counter(r, "blob_disk_errors_total", "Failures of the disk under the blobs.")?,
             connections: gauge(r, "connections", "Open client connections.")?,
             admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,
+            store_errors: counter(r, "store_errors_total", "Failures of the store in the data directory.")?,
+            records_dropped: counter(r, "records_dropped_total", "Records that could not be written.")?,
             cache_bytes: gauge(r, "cache_bytes", "Bytes held by the cache of manifests and indexes.")?,
             registry,
         })
@@ -235,9 +276,19 @@ impl Metrics {
         self.upstream_seconds[kind as usize].observe(took.as_secs_f64());
     }
 
+    /// Counts a request to the upstream that was not sent.
+    pub fn upstream_refused(&self, kind: UpstreamKind) {
+        self.upstream_requests[kind as usize][UpstreamOutcome::Refused as usize].inc();
+    }
+
     /// Counts an answer to a request for a tag.
     pub fn tag(&self, answer: TagAnswer) {
         self.tag_answers[answer as usize].inc();
+    }
+
+    /// Counts a registry's notification of pushes.
+    pub fn notification(&self, outcome: NotificationOutcome) {
+        self.notifications[outcome as usize].inc();
     }
 
     /// Counts an answer to a request for a blob.
@@ -299,12 +350,14 @@ mod tests {
         metrics.request(Route::Ping, 999, Duration::ZERO);
         metrics.upstream(UpstreamKind::Other, UpstreamOutcome::Wrong, Duration::from_secs(1));
         metrics.tag(TagAnswer::Failed);
+        metrics.notification(NotificationOutcome::Malformed);
         let text = metrics.render().unwrap();
         for line in [
             r#"onetag_requests_total{route="other",status="4xx"} 1"#,
             r#"onetag_requests_total{route="ping",status="5xx"} 1"#,
             r#"onetag_upstream_requests_total{kind="other",outcome="wrong"} 1"#,
             r#"onetag_tag_answers_total{answer="failed"} 1"#,
+            r#"onetag_notifications_total{outcome="malformed"} 1"#,
             "process_open_fds",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -5,5 +5,7 @@ mod metrics;
 mod request_id;
 
 pub use logs::init_logs;
-pub use metrics::{BlobAnswer, Metrics, Route, TagAnswer, UpstreamKind, UpstreamOutcome};
+pub use metrics::{
+    BlobAnswer, Metrics, NotificationOutcome, Route, TagAnswer, UpstreamKind, UpstreamOutcome,
+};
 pub use request_id::RequestId;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use onetag_config::UpstreamUrl;
 
 use crate::telemetry::UpstreamKind;
 
@@ -26,13 +27,27 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub(super) fn new(kind: UpstreamKind, method: Method, uri: Uri, scope: Option<Scope>) -> Self {
+    /// A question to the upstream itself, below the path that its URL may have. An error means that the path
+    /// is none that a request can have.
+    pub(super) fn at(
+        url: &UpstreamUrl,
+        kind: UpstreamKind,
+        method: Method,
+        path_and_query: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Self, http::Error> {
+        // Built from parts: joined as text, `@host/` after the authority would be another host.
+        let uri = Uri::builder()
+            .scheme(url.scheme().to_string().as_str())
+            .authority(url.authority())
+            .path_and_query(format!("{}{path_and_query}", url.path_prefix()))
+            .build()?;
         let headers = HeaderMap::from_iter([
             (USER_AGENT, HeaderValue::from_static(AGENT)),
             // Digests are those of the content as it is.
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
         ]);
-        Self { kind, method, uri, scope, headers }
+        Ok(Self { kind, method, uri, scope: scope.cloned(), headers })
     }
 
     /// The same question with one more header.

@@ -11,16 +11,19 @@ use super::ask::Ask;
 use super::auth::{Auth, Proof};
 use super::destination::{Destinations, Refused};
 use super::error::UpstreamError;
+use super::health::Health;
 use super::kind::ErrorKind;
 use super::redirect::{self, MAX_HOPS};
 use super::transport::Transport;
 use super::verdict;
+use super::watch::Watch;
 
 /// All that an attempt needs.
 pub(super) struct Attempts {
     pub(super) transport: Transport,
     pub(super) auth: Auth,
     pub(super) destinations: Arc<Destinations>,
+    pub(super) health: Health,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -31,6 +34,29 @@ pub(super) struct Answer {
 }
 
 impl Attempts {
+    /// Fails while the upstream is down.
+    pub(super) fn admit(&self, ask: &Ask) -> Result<(), UpstreamError> {
+        self.health.breaker.admit().map_err(|kind| self.refuse(ask, kind))
+    }
+
+    /// Begins an attempt, if the upstream may be asked now.
+    pub(super) fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
+        self.health.admit(ask.kind).map_err(|kind| self.refuse(ask, kind))?;
+        Ok(Watch::start(&self.metrics, ask.kind))
+    }
+
+    /// Nothing is sent, and that is counted.
+    fn refuse(&self, ask: &Ask, kind: ErrorKind) -> UpstreamError {
+        self.metrics.upstream_refused(ask.kind);
+        ask.failed(&ask.uri, kind)
+    }
+
+    /// Ends an attempt: counts it, and learns from it.
+    pub(super) fn end(&self, watch: Watch<'_>, error: Option<&UpstreamError>) {
+        watch.stop(error);
+        self.health.note(error);
+    }
+
     /// Asks once.
     ///
     /// Authorization goes to the upstream's own origin only; a 401 from there is answered once.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::warn;
 
@@ -20,15 +21,22 @@ use super::kind::{ErrorKind, Wrong};
 use super::retry;
 use super::stream::BlobSource;
 
+/// So many bytes are progress. A stream that is cut again and again after fewer is not resumed for ever
+/// (threat T26).
+const PROGRESS: u64 = 64 << 10;
+
 /// The bytes of a blob. An error means that the client's connection must be cut: what came is not all.
 pub struct UpstreamBody(Option<Box<Stream>>);
 
 struct Stream {
     source: BlobSource,
+    _place: OwnedSemaphorePermit,
     state: State,
     rest: Rest,
-    /// Attempts to resume since the last byte.
+    /// Attempts to resume since there was progress.
     resumes: usize,
+    /// Bytes since the last cut.
+    since_cut: u64,
     idle: Idle,
 }
 
@@ -56,10 +64,17 @@ impl UpstreamBody {
         Self(None)
     }
 
-    pub(super) fn new(source: BlobSource, incoming: Incoming, rest: Option<ContentRange>) -> Self {
+    pub(super) fn new(
+        source: BlobSource,
+        place: OwnedSemaphorePermit,
+        incoming: Incoming,
+        rest: Option<ContentRange>,
+    ) -> Self {
         let idle = Idle::new(source.attempts.transport.idle_timeout());
         let rest = rest.map_or(Rest::Unknown, Rest::Bytes);
-        Self(Some(Box::new(Stream { source, state: State::Reading(incoming), rest, resumes: 0, idle })))
+        let state = State::Reading(incoming);
+        let stream = Stream { source, _place: place, state, rest, resumes: 0, since_cut: 0, idle };
+        Self(Some(Box::new(stream)))
     }
 }
 
@@ -126,7 +141,10 @@ impl Stream {
     /// Takes bytes off the rest; more than that must not come.
     fn take(&mut self, data: Bytes) -> Result<Bytes, UpstreamError> {
         self.idle.stop();
-        self.resumes = 0;
+        self.since_cut += data.len() as u64;
+        if self.since_cut >= PROGRESS {
+            self.resumes = 0;
+        }
         if let Rest::Bytes(rest) = &mut self.rest {
             let (count, limit) = (data.len() as u64, rest.length());
             match count.cmp(&limit) {
@@ -143,6 +161,7 @@ impl Stream {
         let Rest::Bytes(rest) = self.rest else { return Err(cut) };
         let Some(wait) = retry::wait(&cut, self.resumes) else { return Err(cut) };
         self.resumes += 1;
+        self.since_cut = 0;
         self.idle.stop();
         warn!(error = %cut, from = rest.first, attempt = self.resumes, "resuming a blob that was cut");
         self.state = State::Resuming(Box::pin(self.source.clone().resume(rest, wait)));

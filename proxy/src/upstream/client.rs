@@ -6,11 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, IF_RANGE, LINK, RANGE};
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use onetag_config::UpstreamUrl;
 use onetag_oci::{Digest, MAX_DOCUMENT_BYTES, MediaType, Reference, Repository};
 use serde::de::IgnoredAny;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::telemetry::{Metrics, UpstreamKind};
@@ -19,12 +18,17 @@ use super::ask::Ask;
 use super::attempt::Attempts;
 use super::auth::Auth;
 use super::body::UpstreamBody;
+use super::breaker::{Breaker, Probe};
 use super::credentials::Credentials;
 use super::destination::Destinations;
 use super::error::{Asked, UpstreamError};
+use super::head::Head;
 use super::headers::pick;
+use super::health::Health;
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
+use super::places::{Place, Places};
+use super::retry_after::Gate;
 use super::setup::SetupError;
 use super::stream::BlobSource;
 use super::token::Tokens;
@@ -39,8 +43,7 @@ const PASSED: [HeaderName; 3] = [CONTENT_TYPE, LINK, HeaderName::from_static("oc
 pub struct Upstream {
     url: Arc<UpstreamUrl>,
     attempts: Arc<Attempts>,
-    /// One for each small request that may be under way.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 /// The part of a blob that a client asks for, in its own words.
@@ -69,10 +72,17 @@ impl Upstream {
             metrics: Arc::clone(&metrics),
         };
         let auth = Auth::new(credentials, Tokens::new(fetch), Arc::clone(&destinations));
+        let ask = Ask::at(&url, UpstreamKind::Probe, Method::GET, "/v2/", None)?;
+        let probe = Probe { transport: transport.clone(), ask };
+        let health = Health {
+            breaker: Arc::new(Breaker::new(probe, Arc::clone(&metrics))),
+            gate: Gate::new(),
+            destinations: Arc::clone(&destinations),
+        };
         Ok(Self {
             url: Arc::new(url),
-            attempts: Arc::new(Attempts { transport, auth, destinations, metrics }),
-            places: Arc::new(Semaphore::new(config.max_in_flight.get())),
+            attempts: Arc::new(Attempts { transport, auth, destinations, health, metrics }),
+            places: Arc::new(Places::new(config.max_in_flight.get())),
         })
     }
 
@@ -89,12 +99,17 @@ impl Upstream {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Option<Manifest>, UpstreamError> {
-        let path = format!("/v2/{repository}/manifests/{reference}");
-        let ask = self.ask(UpstreamKind::Manifest, Method::GET, &path, Some(repository))?;
-        let ask = ask.accepting(MediaType::ACCEPT_MANIFESTS);
-        let _place = self.place(&ask).await?;
+        let ask = self.ask_for_manifest(UpstreamKind::Manifest, Method::GET, repository, reference)?;
+        let _place = self.place(&ask, repository).await?;
         let read = |parts: &Parts, bytes| manifest::read(&parts.headers, bytes, reference);
         self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await
+    }
+
+    /// What a reference names, without the bytes: the request of [`Self::manifest`] with HEAD.
+    pub async fn head(&self, repository: &Repository, reference: &Reference) -> Result<Head, UpstreamError> {
+        let ask = self.ask_for_manifest(UpstreamKind::Head, Method::HEAD, repository, reference)?;
+        let _place = self.place(&ask, repository).await?;
+        self.attempts.head(&ask).await
     }
 
     /// A blob of at most `limit` bytes, whole and verified; `None` when there is none.
@@ -106,7 +121,7 @@ impl Upstream {
     ) -> Result<Option<Bytes>, UpstreamError> {
         let path = format!("/v2/{repository}/blobs/{digest}");
         let ask = self.ask(UpstreamKind::Config, Method::GET, &path, Some(repository))?;
-        let _place = self.place(&ask).await?;
+        let _place = self.place(&ask, repository).await?;
         let verify = |_: &Parts, bytes: Bytes| manifest::verify(digest, &bytes).map(|()| bytes);
         self.attempts.gather(&ask, limit, verify).await
     }
@@ -128,7 +143,8 @@ impl Upstream {
             ask = ask.with(RANGE, range);
             ask = if_range.into_iter().fold(ask, |ask, value| ask.with(IF_RANGE, value));
         }
-        BlobSource { attempts: Arc::clone(&self.attempts), ask }.open().await
+        let place = self.in_time(&ask, self.places.stream()).await?;
+        BlobSource { attempts: Arc::clone(&self.attempts), ask }.open(place).await
     }
 
     /// Another small resource of a repository, of at most `limit` bytes, a JSON object and only to be
@@ -145,7 +161,7 @@ impl Upstream {
         if !belongs_to(ask.uri.path(), self.url.path_prefix(), repository) {
             return Err(ask.failed(&ask.uri, ErrorKind::Wrong(Wrong::Path)));
         }
-        let _place = self.place(&ask).await?;
+        let _place = self.place(&ask, repository).await?;
         let pass = |parts: &Parts, bytes: Bytes| {
             if !is_json_object(&bytes) {
                 return Err(Wrong::Json);
@@ -162,6 +178,18 @@ impl Upstream {
         }))
     }
 
+    fn ask_for_manifest(
+        &self,
+        kind: UpstreamKind,
+        method: Method,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Ask, UpstreamError> {
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let ask = self.ask(kind, method, &path, Some(repository))?;
+        Ok(ask.accepting(MediaType::ACCEPT_MANIFESTS))
+    }
+
     fn ask(
         &self,
         kind: UpstreamKind,
@@ -169,28 +197,24 @@ impl Upstream {
         path_and_query: &str,
         scope: Option<&Repository>,
     ) -> Result<Ask, UpstreamError> {
-        // Built from parts: joined as text, `@host/` after the authority would be another host.
-        let uri = Uri::builder()
-            .scheme(self.url.scheme().to_string().as_str())
-            .authority(self.url.authority())
-            .path_and_query(format!("{}{path_and_query}", self.url.path_prefix()))
-            .build();
-        match uri {
-            Ok(uri) => Ok(Ask::new(kind, method, uri, scope.cloned())),
-            Err(_) => Err(UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path))),
-        }
+        let ask = Ask::at(&self.url, kind, method.clone(), path_and_query, scope);
+        ask.map_err(|_| UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path)))
     }
 
-    /// Waits for a place among the requests under way.
-    async fn place(&self, ask: &Ask) -> Result<SemaphorePermit<'_>, UpstreamError> {
+    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place<'_>, UpstreamError> {
+        self.in_time(ask, self.places.small(repository)).await
+    }
+
+    /// Waits for a place among the requests under way, but not while the upstream is down.
+    async fn in_time<P>(
+        &self,
+        ask: &Ask,
+        place: impl Future<Output = Option<P>>,
+    ) -> Result<P, UpstreamError> {
+        self.attempts.admit(ask)?;
         let limit = self.attempts.transport.header_timeout();
-        match timeout(limit, self.places.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => {
-                Err(ask.failed(&ask.uri, ErrorKind::Timeout { phase: Phase::Place, limit }))
-            }
-        }
+        let waited = timeout(limit, place).await.ok().flatten();
+        waited.ok_or_else(|| ask.failed(&ask.uri, ErrorKind::Timeout { phase: Phase::Place, limit }))
     }
 }
 

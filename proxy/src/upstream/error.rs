@@ -60,6 +60,16 @@ impl UpstreamError {
         &self.0.asked
     }
 
+    /// Where it failed: at what was asked, or where a redirect led.
+    pub(super) fn failed_at(&self) -> &Asked {
+        self.0.redirected.as_ref().unwrap_or(&self.0.asked)
+    }
+
+    /// Whether it failed where a redirect led.
+    pub(super) fn is_redirected(&self) -> bool {
+        self.0.redirected.is_some()
+    }
+
     /// What failed.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
@@ -75,6 +85,7 @@ impl UpstreamError {
             ErrorKind::Timeout { phase: Phase::Headers | Phase::Body, .. }
             | ErrorKind::Status { .. }
             | ErrorKind::Limited { .. }
+            | ErrorKind::Open { .. }
             | ErrorKind::Wrong(_)
             | ErrorKind::Redirect(_)
             | ErrorKind::Denied(Denied::Challenge | Denied::Realm(_)) => Fault::Registry,
@@ -83,19 +94,20 @@ impl UpstreamError {
     }
 
     /// Whether the same request may succeed a little later: a failure to connect, a broken connection, a
-    /// timeout, a 5xx or a 429.
+    /// timeout, a 5xx, a 429, or an upstream that is known to be down.
     pub fn is_transient(&self) -> bool {
         match self.kind() {
             ErrorKind::Connect(_)
             | ErrorKind::Broken(_)
             | ErrorKind::Timeout { .. }
-            | ErrorKind::Limited { .. } => true,
+            | ErrorKind::Limited { .. }
+            | ErrorKind::Open { .. } => true,
             ErrorKind::Status { status, .. } => status.is_server_error(),
             _ => false,
         }
     }
 
-    /// How long the upstream wants to be left alone, where it says so in seconds.
+    /// How long the upstream wants to be left alone, where it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind() {
             ErrorKind::Status { retry_after, .. } | ErrorKind::Limited { retry_after, .. } => *retry_after,
@@ -111,6 +123,7 @@ impl UpstreamError {
             ErrorKind::Timeout { .. } => UpstreamOutcome::Timeout,
             ErrorKind::Denied(_) => UpstreamOutcome::Denied,
             ErrorKind::Limited { .. } => UpstreamOutcome::Limited,
+            ErrorKind::Open { .. } => UpstreamOutcome::Refused,
             ErrorKind::Wrong(_) | ErrorKind::Redirect(_) => UpstreamOutcome::Wrong,
         }
     }

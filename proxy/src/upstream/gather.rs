@@ -22,10 +22,7 @@ impl Attempts {
     ) -> Result<Option<T>, UpstreamError> {
         let mut retry = Retry::default();
         loop {
-            let mut watch = Watch::start(&self.metrics, ask.kind);
-            let result = self.gather_once(ask, limit, &check, &mut watch).await;
-            watch.stop(result.as_ref().err());
-            match result {
+            match self.gather_once(ask, limit, &check).await {
                 Err(error) => retry.pause(error).await?,
                 done => return done,
             }
@@ -33,6 +30,18 @@ impl Attempts {
     }
 
     async fn gather_once<T>(
+        &self,
+        ask: &Ask,
+        limit: usize,
+        check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, UpstreamError> {
+        let mut watch = self.begin(ask)?;
+        let result = self.gather_watched(ask, limit, check, &mut watch).await;
+        self.end(watch, result.as_ref().err());
+        result
+    }
+
+    async fn gather_watched<T>(
         &self,
         ask: &Ask,
         limit: usize,

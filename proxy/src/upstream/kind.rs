@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use onetag_oci::{Digest, MediaType};
 
+use super::breaker::Last;
 use super::cause::Cause;
 use super::destination::Refused;
 use super::detail::Detail;
@@ -49,6 +50,14 @@ pub enum ErrorKind {
         retry_after: Option<Duration>,
         /// What the upstream says about it.
         detail: Detail,
+    },
+    /// The upstream is down, and was not asked.
+    #[error("it failed {outages} times in a row{last} and is being probed")]
+    Open {
+        /// How many failures in a row it took.
+        outages: u32,
+        /// The last failure.
+        last: Last,
     },
     /// An answer that cannot be right.
     #[error(transparent)]

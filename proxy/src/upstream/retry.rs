@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use tracing::warn;
 
 use super::error::UpstreamError;
+use super::health::is_gateways;
 use super::kind::ErrorKind;
 
 /// The most attempts at a request.
@@ -44,7 +44,7 @@ pub(super) fn wait(error: &UpstreamError, earlier: usize) -> Option<Duration> {
     let usual = jittered(*WAITS.get(earlier)?);
     match error.kind() {
         ErrorKind::Connect(_) | ErrorKind::Broken(_) => Some(usual),
-        ErrorKind::Status { status, .. } if is_passing(*status) => match error.retry_after() {
+        ErrorKind::Status { status, .. } if is_gateways(*status) => match error.retry_after() {
             Some(wanted) => Some(wanted.max(usual)).filter(|_| wanted <= LONGEST),
             None => Some(usual),
         },
@@ -56,12 +56,8 @@ pub(super) fn wait(error: &UpstreamError, earlier: usize) -> Option<Duration> {
     }
 }
 
-fn is_passing(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
-}
-
 /// Up to half as long again, so that callers that failed together do not come back together.
-fn jittered(wait: Duration) -> Duration {
+pub(super) fn jittered(wait: Duration) -> Duration {
     let mut byte = [0];
     // Without randomness there is no jitter, and nothing worse.
     let _unchanged = aws_lc_rs::rand::fill(&mut byte);

@@ -11,6 +11,9 @@ pub enum SetupError {
     /// There is no upstream without an address.
     #[error("upstream.url is not set")]
     NoUrl,
+    /// No request can have its path.
+    #[error("upstream.url cannot be asked: {0}")]
+    Url(#[from] http::Error),
     /// A file that a setting names cannot be read.
     #[error("{setting}: cannot read {}: {error}", .path.display())]
     File {

@@ -9,6 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::ask::Ask;
 use super::attempt::{Answer, Attempts};
@@ -42,8 +43,11 @@ pub(super) struct BlobSource {
 }
 
 impl BlobSource {
-    /// The answer to a client: 200, 206, 404 or 416.
-    pub(super) async fn open(self) -> Result<Response<UpstreamBody>, UpstreamError> {
+    /// The answer to a client: 200, 206, 404 or 416. A body holds its place until it has come to its end.
+    pub(super) async fn open(
+        self,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut retry = Retry::default();
         let answer = loop {
             match self.open_once().await {
@@ -62,7 +66,7 @@ impl BlobSource {
             UpstreamBody::empty()
         } else {
             let rest = rest(parts.status, &headers, incoming.size_hint().exact());
-            UpstreamBody::new(self, incoming, rest)
+            UpstreamBody::new(self, place, incoming, rest)
         };
         let mut response = Response::new(body);
         *response.status_mut() = parts.status;
@@ -72,9 +76,9 @@ impl BlobSource {
 
     /// One attempt, counted.
     async fn open_once(&self) -> Result<Answer, UpstreamError> {
-        let mut watch = Watch::start(&self.attempts.metrics, self.ask.kind);
+        let mut watch = self.attempts.begin(&self.ask)?;
         let result = self.ask_checked(&mut watch).await;
-        watch.stop(result.as_ref().err());
+        self.attempts.end(watch, result.as_ref().err());
         result
     }
 

@@ -8,7 +8,7 @@ use testkit::{Onetag, run};
 const NO_DOCKER_CONFIG: (&str, &str) = ("DOCKER_CONFIG", "/nonexistent");
 
 /// The program under test.
-fn bin() -> &'static Path {
+pub(crate) fn bin() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_onetag"))
 }
 
@@ -20,6 +20,11 @@ pub(crate) fn serve(upstream: &str, args: &[&str]) -> Onetag {
 /// A running `onetag serve` with these arguments and variables.
 pub(crate) fn serve_with(args: &[&str], env: &[(&str, &str)]) -> Onetag {
     Onetag::start_with(bin(), args, &[&[NO_DOCKER_CONFIG], env].concat())
+}
+
+/// The same as [`serve`] with another program in the place of the one under test.
+pub(crate) fn serve_bin(bin: &Path, upstream: &str, args: &[&str]) -> Onetag {
+    Onetag::start_with(bin, &[&["--upstream", upstream], args].concat(), &[NO_DOCKER_CONFIG])
 }
 
 /// Any command of onetag, run to its end.

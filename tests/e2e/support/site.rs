@@ -31,6 +31,14 @@ impl Site {
         Self::over(Registry::start().await, args)
     }
 
+    /// An empty registry, and onetag with this configuration and these arguments in front of it.
+    pub(crate) async fn configured(settings: &str, args: &[&str]) -> Self {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+        std::fs::write(file.path(), settings).expect("a written file");
+        let path = file.path().to_str().expect("a path in UTF-8");
+        Self::start(&[&["--config", path], args].concat()).await
+    }
+
     /// Onetag with these arguments in front of this registry.
     pub(crate) fn over(registry: Registry, args: &[&str]) -> Self {
         let onetag = serve(&registry.url(), args);

@@ -4,12 +4,14 @@ mod auth;
 mod blobs;
 mod credentials;
 mod documents;
+mod heads;
+mod limits;
 mod log;
+mod outages;
 mod realms;
 mod redirects;
 mod resumes;
 mod retries;
-
 mod times;
 mod tls;
 
@@ -71,7 +73,12 @@ impl Site {
 
     /// How often requests of this kind came to this.
     fn counted(&self, kind: &str, outcome: &str) -> u64 {
-        let line = format!("onetag_upstream_requests_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} ");
+        self.value(&format!("upstream_requests_total{{kind=\"{kind}\",outcome=\"{outcome}\"}}"))
+    }
+
+    /// The value of a metric.
+    fn value(&self, name: &str) -> u64 {
+        let line = format!("onetag_{name} ");
         let text = self.metrics.render().unwrap();
         text.lines().find_map(|l| l.strip_prefix(&line)).unwrap().parse().unwrap()
     }

@@ -78,6 +78,15 @@ async fn three_failures_without_a_byte_are_ridden_out_and_a_fourth_is_not() {
 }
 
 #[tokio::test]
+async fn a_few_bytes_between_cuts_are_no_progress() {
+    let (registry, _, name) = registry_with_blob().await;
+    registry.fail(Match::blob(&name), Fault::Cut { after: 20_000 });
+    let error = read(&Site::of(&registry), &name, None).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Broken(_)), "{error}");
+    assert_eq!(registry.requests().len(), 4);
+}
+
+#[tokio::test]
 async fn a_resumption_goes_through_challenge_and_redirect() {
     let registry = Registry::builder().basic("jo", "secret").start().await;
     let (bytes, name) = blob_in(&registry);

@@ -38,20 +38,30 @@ impl DockerRegistry {
 
     /// An open registry; `None` when the program is not installed (see [`require`]).
     pub fn start() -> Option<Self> {
-        Self::launch(false)
+        Self::launch(false, "")
+    }
+
+    /// A registry that notifies `url` of what happens, with `Authorization: Bearer TOKEN`.
+    pub fn start_notifying(url: &str, token: &str) -> Option<Self> {
+        let settings = format!(
+            "notifications:\n  endpoints:\n    - name: testkit\n      url: {url}\n      headers:\n        \
+             Authorization: [Bearer {token}]\n      timeout: 5s\n      threshold: 5\n      backoff: 100ms\n"
+        );
+        Self::launch(false, &settings)
     }
 
     /// A registry that asks for [`Self::USER`] and [`Self::PASSWORD`].
     pub fn start_with_basic() -> Option<Self> {
-        Self::launch(true)
+        Self::launch(true, "")
     }
 
-    fn launch(basic: bool) -> Option<Self> {
+    /// `settings` is further YAML for its configuration.
+    fn launch(basic: bool, settings: &str) -> Option<Self> {
         if !require(PROGRAM) {
             return None;
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let config = write_config(directory.path(), basic);
+        let config = write_config(directory.path(), basic, settings);
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg(config).env("OTEL_TRACES_EXPORTER", "none");
         let mut address = None;
@@ -138,11 +148,11 @@ impl DockerRegistry {
     }
 }
 
-fn write_config(directory: &Path, basic: bool) -> std::path::PathBuf {
+fn write_config(directory: &Path, basic: bool, settings: &str) -> std::path::PathBuf {
     let storage = directory.join("content");
     let mut config = format!(
         "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
-         http:\n  addr: 127.0.0.1:0\n  secret: testkit\n",
+         http:\n  addr: 127.0.0.1:0\n  secret: testkit\n{settings}",
         storage.display()
     );
     if basic {

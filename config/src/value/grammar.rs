@@ -4,22 +4,27 @@ const MAX_REPOSITORY: usize = 255;
 const MAX_TAG: usize = 128;
 
 /// Whether a character may stand in a repository.
-pub(super) fn is_in_repository(c: char) -> bool {
+pub(crate) fn is_in_repository(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-' | '/')
 }
 
 /// Whether a character may stand in a tag.
-pub(super) fn is_in_tag(c: char) -> bool {
+pub(crate) fn is_in_tag(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// Whether a text of allowed characters is a repository.
-pub(super) fn is_repository(text: &str) -> bool {
-    text.len() <= MAX_REPOSITORY && text.split('/').all(is_component)
+pub(crate) fn is_repository(text: &str) -> bool {
+    fits_repository(text) && text.split('/').all(is_component)
+}
+
+/// Whether a text is not too long for a repository.
+pub(crate) fn fits_repository(text: &str) -> bool {
+    text.len() <= MAX_REPOSITORY
 }
 
 /// Whether a text of allowed characters is not too long for a tag.
-pub(super) fn fits_tag(text: &str) -> bool {
+pub(crate) fn fits_tag(text: &str) -> bool {
     text.len() <= MAX_TAG
 }
 

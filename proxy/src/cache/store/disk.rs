@@ -1,0 +1,325 @@
+//! The store in the data directory, a redb database.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::{Store, StoreError, Table, Write};
+
+const FILE: &str = "onetag.redb";
+
+/// When records were last used, in seconds of the Unix epoch, by `<table>/<key>`.
+const USED: TableDefinition<&str, u64> = TableDefinition::new("used");
+
+/// How many records one transaction prunes, so that others may write in between.
+const PRUNED_AT_ONCE: usize = 1_000;
+
+/// Records in the data directory; each is on the disk before `write` returns.
+pub struct DiskStore {
+    directory: PathBuf,
+    /// None while it could not be opened anew after an I/O error.
+    open: RwLock<Option<Open>>,
+}
+
+/// A database, and the file that it was opened from.
+struct Open {
+    database: Database,
+    /// Device and inode.
+    file: (u64, u64),
+}
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("data directory {}: {source}", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    source: BoxError,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
+    TableDefinition::new(table.name())
+}
+
+fn used_key(table: Table, key: &str) -> String {
+    format!("{}/{key}", table.name())
+}
+
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs()
+}
+
+impl DiskStore {
+    /// Opens the store in `directory`, which is made when it is missing. A database that is damaged is put
+    /// aside: what it held can be had from the upstream, but for digests of merged indexes that nobody asks
+    /// for by their tag again.
+    ///
+    /// Fails when the directory cannot be written or another process has it open.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let open = Open::or_anew(directory);
+        let open = open.map_err(|source| OpenError { path: directory.into(), source })?;
+        Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)) })
+    }
+
+    /// Works with the database. After one I/O error redb refuses everything, so that a disk that was full
+    /// for a moment would have lost all digests until a restart: it is opened anew.
+    fn with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let worked = self.try_with(work);
+        worked.map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
+    fn try_with<T>(&self, work: impl Fn(&Database) -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        match open.as_ref().filter(|open| open.is_in_place(&self.directory)).map(|open| work(&open.database))
+        {
+            None | Some(Err(redb::Error::PreviousIo)) => {}
+            Some(done) => return done,
+        }
+        drop(open);
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one has the file locked.
+        *open = None;
+        *open = Open::or_anew(&self.directory).ok();
+        open.as_ref().map_or(Err(redb::Error::PreviousIo), |open| work(&open.database))
+    }
+
+    fn prune_some(&self, before: u64) -> Result<usize, StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            let mut old = Vec::new();
+            {
+                let mut used = transaction.open_table(USED)?;
+                for record in used.iter()? {
+                    let (key, last) = record?;
+                    if last.value() < before {
+                        old.push(key.value().to_owned());
+                    }
+                    if old.len() == PRUNED_AT_ONCE {
+                        break;
+                    }
+                }
+                for key in &old {
+                    used.remove(&**key)?;
+                }
+            }
+            for (name, key) in old.iter().filter_map(|key| key.split_once('/')) {
+                let table = Table::ALL.into_iter().find(|table| table.name() == name);
+                if let Some(table) = table.filter(|table| *table != Table::About) {
+                    transaction.open_table(definition(table))?.remove(key)?;
+                }
+            }
+            transaction.commit()?;
+            Ok(old.len())
+        })
+    }
+}
+
+impl Store for DiskStore {
+    fn get(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            Ok(table.get(key)?.map(|value| value.value().to_vec()))
+        })
+    }
+
+    fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            apply(&transaction, writes)?;
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn keys(&self, table: Table, from: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            let keys = table.range(from..)?.take(limit);
+            Ok(keys.map(|entry| entry.map(|(key, _)| key.value().to_owned())).collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn prune(&self, before: u64) -> Result<usize, StoreError> {
+        let mut pruned = 0;
+        loop {
+            let some = self.prune_some(before)?;
+            pruned += some;
+            if some < PRUNED_AT_ONCE {
+                return Ok(pruned);
+            }
+        }
+    }
+}
+
+fn apply(transaction: &WriteTransaction, writes: &[Write]) -> Result<(), redb::Error> {
+    let mut used = transaction.open_table(USED)?;
+    for write in writes {
+        match write {
+            Write::Put(table, key, value) => {
+                transaction.open_table(definition(*table))?.insert(&**key, &**value)?;
+                used.insert(&*used_key(*table, key), now())?;
+            }
+            Write::Touch(table, key) => {
+                used.insert(&*used_key(*table, key), now())?;
+            }
+            Write::Remove(table, key) => {
+                transaction.open_table(definition(*table))?.remove(&**key)?;
+                used.remove(&*used_key(*table, key))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Open {
+    /// Opens the database; one that is damaged is put aside and begun anew.
+    fn or_anew(directory: &Path) -> Result<Self, BoxError> {
+        fs::create_dir_all(directory)?;
+        let path = directory.join(FILE);
+        match std::panic::catch_unwind(|| Self::open(&path)) {
+            Ok(Ok(open)) => Ok(open),
+            Ok(Err(error)) if !is_damage(&error) => Err(match error {
+                redb::Error::DatabaseAlreadyOpen => "another onetag has it open; give each its own".into(),
+                error => error.into(),
+            }),
+            damaged => {
+                let error = damaged.ok().and_then(Result::err).map(|error| error.to_string());
+                let aside = directory.join(format!("{FILE}.damaged"));
+                fs::rename(&path, &aside)?;
+                let error = error.as_deref().unwrap_or("it cannot be read");
+                tracing::error!(%error, aside = %aside.display(), "the database is damaged and begun anew");
+                Ok(Self::open(&path)?)
+            }
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self, redb::Error> {
+        let database = Database::create(path)?;
+        let transaction = database.begin_write()?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table))?;
+        }
+        transaction.open_table(USED)?;
+        transaction.commit()?;
+        let metadata = fs::metadata(path)?;
+        Ok(Self { database, file: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// Whether its file still is where it was: one that was deleted takes everything and keeps nothing.
+    fn is_in_place(&self, directory: &Path) -> bool {
+        fs::metadata(directory.join(FILE)).is_ok_and(|file| (file.dev(), file.ino()) == self.file)
+    }
+}
+
+/// Whether the file is there and not what it should be.
+fn is_damage(error: &redb::Error) -> bool {
+    let text = matches!(error, redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_));
+    let other_file = matches!(error, redb::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData);
+    text || other_file || matches!(error, redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn put(key: &str, value: &'static str) -> Write {
+        Write::Put(Table::Tags, key.into(), Bytes::from_static(value.as_bytes()))
+    }
+
+    fn get(store: &DiskStore, key: &str) -> Option<String> {
+        let found = store.get(Table::Tags, key).unwrap();
+        found.map(|value| String::from_utf8(value).unwrap())
+    }
+
+    #[test]
+    fn what_was_written_survives_a_reopening_in_its_own_table() {
+        let directory = tempfile::tempdir().unwrap();
+        DiskStore::open(directory.path()).unwrap().write(&[put("a", "1"), put("b", "2")]).unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        assert_eq!(get(&store, "a").as_deref(), Some("1"));
+        assert_eq!(store.get(Table::Merged, "a").unwrap(), None);
+        store.write(&[Write::Remove(Table::Tags, "a".into())]).unwrap();
+        assert_eq!(get(&store, "a"), None);
+    }
+
+    #[test]
+    fn keys_come_in_order_from_any_place_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.write(&["c", "a", "b", "d"].map(|key| put(key, ""))).unwrap();
+        assert_eq!(store.keys(Table::Tags, "b", 2).unwrap(), ["b", "c"]);
+        assert_eq!(store.keys(Table::Tags, "bb", 9).unwrap(), ["c", "d"]);
+    }
+
+    #[test]
+    fn only_what_nobody_used_is_pruned() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        let keys: Vec<Write> = (0..2_500).map(|n| put(&format!("{n}"), "")).collect();
+        store.write(&keys).unwrap();
+        assert_eq!(store.prune(now() - 10).unwrap(), 0);
+        store
+            .with(|database| {
+                let transaction = database.begin_write()?;
+                for key in store.keys(Table::Tags, "", 5_000).unwrap_or_default() {
+                    transaction.open_table(USED)?.insert(&*used_key(Table::Tags, &key), 1)?;
+                }
+                Ok(transaction.commit()?)
+            })
+            .unwrap();
+        store.write(&[Write::Touch(Table::Tags, "7".into())]).unwrap();
+        assert_eq!(store.prune(now() - 10).unwrap(), 2_499);
+        assert_eq!(store.keys(Table::Tags, "", 5_000).unwrap(), ["7"]);
+    }
+
+    #[test]
+    fn a_database_that_an_error_closed_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.write(&[put("a", "1")]).unwrap();
+        *store.open.write().unwrap() = None;
+        assert_eq!(get(&store, "a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_database_that_was_deleted_is_begun_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(directory.path()).unwrap();
+        store.write(&[put("a", "1")]).unwrap();
+        fs::remove_dir_all(directory.path()).unwrap();
+        assert_eq!(get(&store, "a"), None);
+        store.write(&[put("b", "2")]).unwrap();
+        drop(store);
+        assert_eq!(get(&DiskStore::open(directory.path()).unwrap(), "b").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_damaged_database_is_put_aside() {
+        for damage in [&b"no database at all"[..], &[0; 1 << 16]] {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join(FILE), damage).unwrap();
+            let store = DiskStore::open(directory.path()).unwrap();
+            store.write(&[put("a", "1")]).unwrap();
+            assert_eq!(get(&store, "a").as_deref(), Some("1"));
+            assert_eq!(fs::read(directory.path().join(format!("{FILE}.damaged"))).unwrap(), damage);
+        }
+    }
+
+    #[test]
+    fn a_second_process_and_a_file_in_the_way_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = DiskStore::open(directory.path()).unwrap();
+        let second = DiskStore::open(directory.path()).err().unwrap().to_string();
+        assert!(second.contains("another onetag has it open"), "{second}");
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let blocked = DiskStore::open(&file).err().unwrap().to_string();
+        assert!(blocked.contains("file") && !blocked.contains("another"), "{blocked}");
+    }
+}

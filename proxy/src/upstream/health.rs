@@ -1,0 +1,73 @@
+//! Whether the upstream is to be asked at all: not while it is down, nor while it wants to be left alone.
+
+use std::sync::Arc;
+
+use http::{StatusCode, Uri};
+
+use crate::telemetry::UpstreamKind;
+
+use super::breaker::Breaker;
+use super::destination::Destinations;
+use super::detail::Detail;
+use super::error::UpstreamError;
+use super::kind::{ErrorKind, Phase};
+use super::retry_after::Gate;
+
+/// What the attempts so far have told about the upstream.
+pub(super) struct Health {
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) gate: Gate,
+    pub(super) destinations: Arc<Destinations>,
+}
+
+impl Health {
+    /// Whether a request of this kind may go out. A limit of the registry's rate is not one of its storage's.
+    pub(super) fn admit(&self, kind: UpstreamKind) -> Result<(), ErrorKind> {
+        self.breaker.admit()?;
+        if matches!(kind, UpstreamKind::Blob | UpstreamKind::Token) {
+            return Ok(());
+        }
+        match self.gate.left() {
+            Some(left) => Err(ErrorKind::Limited { retry_after: Some(left), detail: Detail::default() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Learns from an attempt that came to its end.
+    pub(super) fn note(&self, error: Option<&UpstreamError>) {
+        let Some(error) = error else { return self.breaker.answered() };
+        match (self.is_own(error), error.kind()) {
+            (true, kind) if is_outage(kind) => self.breaker.failed(error),
+            // It says nothing about what the upstream would have said.
+            (_, ErrorKind::Tls(_)) if !error.is_redirected() => {}
+            (true, ErrorKind::Limited { retry_after: Some(wait), .. }) => {
+                self.gate.shut(*wait);
+                self.breaker.answered();
+            }
+            // Whoever redirects is there. A token server elsewhere tells nothing about the upstream.
+            (own, _) if own || error.is_redirected() => self.breaker.answered(),
+            _ => {}
+        }
+    }
+
+    /// Whether it was the upstream itself that failed.
+    fn is_own(&self, error: &UpstreamError) -> bool {
+        let uri = error.failed_at().url().parse::<Uri>();
+        uri.is_ok_and(|uri| self.destinations.is_upstream(&uri))
+    }
+}
+
+/// Whether a failure is that of an upstream which is not there.
+fn is_outage(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Connect(_) | ErrorKind::Broken(_) => true,
+        ErrorKind::Timeout { phase, .. } => *phase != Phase::Place,
+        ErrorKind::Status { status, .. } => is_gateways(*status),
+        _ => false,
+    }
+}
+
+/// Whether a status is one with which a gateway says that there is nobody behind it, for now.
+pub(super) fn is_gateways(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}

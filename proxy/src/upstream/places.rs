@@ -1,0 +1,142 @@
+//! Places among the requests under way (goal G8): of the small requests no repository has them all, and
+//! streams, which may last, have places of their own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use onetag_oci::Repository;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+/// The least that one repository may have.
+const LEAST_SHARE: usize = 8;
+
+/// The least number of streams.
+const LEAST_STREAMS: usize = 64;
+
+/// The places at one upstream.
+pub(super) struct Places {
+    small: Semaphore,
+    streams: Arc<Semaphore>,
+    share: usize,
+    /// The repositories that have a request under way or waiting, and no others.
+    shares: Mutex<HashMap<Repository, Share>>,
+}
+
+struct Share {
+    places: Arc<Semaphore>,
+    users: usize,
+}
+
+/// A place for a small request, for as long as it lives. The fields are dropped in this order, so that a
+/// share is not forgotten while one of its places is taken.
+pub(super) struct Place<'p> {
+    _among_all: SemaphorePermit<'p>,
+    _in_share: OwnedSemaphorePermit,
+    _user: User<'p>,
+}
+
+/// One that uses the share of a repository, or waits for it.
+struct User<'p> {
+    places: &'p Places,
+    repository: Repository,
+}
+
+impl Places {
+    /// Places for `max_in_flight` small requests.
+    pub(super) fn new(max_in_flight: usize) -> Self {
+        Self {
+            small: Semaphore::new(max_in_flight),
+            streams: Arc::new(Semaphore::new(max_in_flight.max(LEAST_STREAMS))),
+            share: (max_in_flight / 4).max(LEAST_SHARE),
+            shares: Mutex::default(),
+        }
+    }
+
+    /// Waits for a place. It waits for one in the repository's share first: those that wait for their own
+    /// neighbours take nothing from others.
+    ///
+    /// `None` never comes: the semaphores are not closed.
+    pub(super) async fn small(&self, repository: &Repository) -> Option<Place<'_>> {
+        let (user, share) = self.user(repository);
+        let in_share = share.acquire_owned().await.ok()?;
+        Some(Place { _among_all: self.small.acquire().await.ok()?, _in_share: in_share, _user: user })
+    }
+
+    /// Waits for a place for a stream.
+    ///
+    /// `None` never comes: the semaphore is not closed.
+    pub(super) async fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).acquire_owned().await.ok()
+    }
+
+    fn user(&self, repository: &Repository) -> (User<'_>, Arc<Semaphore>) {
+        let mut shares = self.shares();
+        let share = shares
+            .entry(repository.clone())
+            .or_insert_with(|| Share { places: Arc::new(Semaphore::new(self.share)), users: 0 });
+        share.users += 1;
+        (User { places: self, repository: repository.clone() }, Arc::clone(&share.places))
+    }
+
+    fn shares(&self) -> MutexGuard<'_, HashMap<Repository, Share>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        let mut shares = self.places.shares();
+        if let Some(share) = shares.get_mut(&self.repository) {
+            share.users -= 1;
+            if share.users == 0 {
+                shares.remove(&self.repository);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn repository(name: &str) -> Repository {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn one_repository_cannot_take_all_places() {
+        let places = Places::new(40);
+        let (slow, other) = (repository("slow"), repository("other"));
+        let taken: Vec<_> = std::iter::from_fn(|| places.small(&slow).now_or_never()).collect();
+        assert_eq!(taken.len(), 10);
+        let others: Vec<_> = std::iter::from_fn(|| places.small(&other).now_or_never()).collect();
+        assert_eq!(others.len(), 10);
+        drop(taken);
+        assert!(places.small(&slow).now_or_never().is_some());
+    }
+
+    #[test]
+    fn all_repositories_together_have_no_more_than_there_are() {
+        let places = Places::new(3);
+        let names: Vec<_> = (0..4).map(|number| repository(&format!("r{number}"))).collect();
+        let taken: Vec<_> = names.iter().filter_map(|name| places.small(name).now_or_never()).collect();
+        assert_eq!(taken.len(), 3);
+    }
+
+    #[test]
+    fn shares_are_kept_for_as_long_as_they_are_used() {
+        let places = Places::new(8);
+        let name = repository("app");
+        let mut taken: Vec<_> = (0..8).map(|_| places.small(&name).now_or_never().unwrap()).collect();
+        let mut waiting = Box::pin(places.small(&name));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(places.shares()[&name].users, 9);
+        taken.pop();
+        assert!(waiting.as_mut().now_or_never().is_some(), "the place goes to the one that waits");
+        drop(taken);
+        drop(waiting);
+        assert!(places.shares().is_empty());
+    }
+}
