@@ -184,6 +184,7 @@ impl Asking<'_> {
         if is_own {
             self.resolver.links.note(repository, digest);
         }
+        let answer = if follower.is_abandoned() { BlobAnswer::Bypassed } else { answer };
         let (size, _) = follower.progress();
         let wanted = self.part(first, part.map_or(size, |(_, end)| Some(end)));
         let body = BlobBody::following(blobs, follower, wanted).begun().await;
