@@ -150,6 +150,11 @@ impl MergedStore {
         Ok(Some(source))
     }
 
+    /// The bytes that are held in memory.
+    pub fn weight(&self) -> u64 {
+        self.indexes.weighted_size() + self.sources.entry_count() * SOURCE_BYTES
+    }
+
     fn remember_source(&self, repository: &Repository, digest: Digest, source: Repository, durable: bool) {
         let source = Arc::new(Source { repository: source, durable, used: Used::now() });
         self.sources.insert((repository.clone(), digest), source);

@@ -106,6 +106,12 @@ impl Records {
         }
     }
 
+    /// How many bytes wait to be written, about.
+    pub fn queued(&self) -> u64 {
+        let free = |disk: &Disk| disk.room.available_permits();
+        self.0.as_ref().map_or(0, |disk| QUEUE_KIB.saturating_sub(free(disk)) as u64 * 1024)
+    }
+
     /// Waits until all that was noted is on the disk, or the disk has failed.
     pub async fn flush(&self) {
         let _told_by_the_thread = self.write(Vec::new()).await;
