@@ -152,25 +152,27 @@ impl Tags {
         let before = self.memory.get(&key);
         let mut written = before.as_ref().and_then(|kept| kept.written);
         if self.records.are_kept() {
-            let same = before.as_ref().is_some_and(|kept| kept.record.is_as(&record));
+            let same = before.is_some_and(|kept| kept.record.is_as(&record));
             let recent = written.is_some_and(|at| at.elapsed() < WRITTEN_EVERY);
-            match saved::write(&record, self.settings) {
-                Some(_) if same && recent => {}
-                Some(value) => {
-                    let mut writes = vec![Write::Put(Table::Tags, text(&key), value.into())];
-                    writes.extend(record.contents(&key.0));
-                    self.records.note(writes);
-                    written = Some(Instant::now());
-                }
-                // What does not exist is not kept; who floods with names must not fill the disk.
-                None if written.is_some() => {
-                    self.records.note(vec![Write::Remove(Table::Tags, text(&key))]);
-                    written = None;
-                }
-                None => {}
+            if !(same && recent) {
+                written = self.write(&key, &record, written);
             }
         }
         self.memory.insert(key, Remembered { record, written });
+    }
+
+    /// Has a record written; what does not exist is not kept: who floods with names must not fill the disk.
+    fn write(&self, key: &(Repository, Tag), record: &TagRecord, before: Option<Instant>) -> Option<Instant> {
+        let Some(value) = saved::write(record, self.settings) else {
+            if before.is_some() {
+                self.records.note(vec![Write::Remove(Table::Tags, text(key))]);
+            }
+            return None;
+        };
+        let mut writes = vec![Write::Put(Table::Tags, text(key), value.into())];
+        writes.extend(record.contents(&key.0));
+        self.records.note(writes);
+        Some(Instant::now())
     }
 
     /// Forgets a record altogether.
