@@ -11,7 +11,7 @@ use super::world::{LAYER, World};
 use crate::dice::Dice;
 
 /// One request in so many is struck.
-const ONE_IN: usize = 8;
+const ONE_IN: usize = 10;
 
 /// A path that leads to itself for ever.
 const LOOP: &str = "/v2/loop/manifests/loop";

@@ -41,6 +41,8 @@ struct State {
     tags: Vec<Tagged>,
     lists: Vec<Arc<Thing>>,
     handed_out: Vec<Arc<Thing>>,
+    /// The paths of those.
+    remembered: HashSet<String>,
 }
 
 /// One tag with its member and what both lead to.
@@ -76,6 +78,7 @@ impl World {
             tags: Vec::new(),
             lists: vec![list(&registry)],
             handed_out: Vec::new(),
+            remembered: HashSet::new(),
         };
         let layers = Arc::default();
         for _ in 0..FIRST {
@@ -132,8 +135,7 @@ impl World {
         let repository = repository.expect("the path of a tag");
         let thing = Thing::manifest(Route::Digest, repository, &document.digest.clone(), document);
         let mut state = self.state();
-        let known = state.handed_out.iter().any(|other| other.path() == thing.path());
-        if !known && state.handed_out.len() < HANDED_OUT {
+        if state.handed_out.len() < HANDED_OUT && state.remembered.insert(thing.path()) {
             state.handed_out.push(Arc::new(thing));
         }
     }
