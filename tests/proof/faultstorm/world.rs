@@ -101,7 +101,7 @@ impl World {
         }
         if state.tags.len() > TAGS {
             let gone = state.tags.remove(0);
-            gone.leave(&self.registry);
+            gone.leave(&self.registry, &self.layers);
         }
         drop(state);
         self.registry.forget_requests();
@@ -230,13 +230,16 @@ impl Tagged {
         };
     }
 
-    /// The tag goes with its layers, which take the most room; what was handed out stays.
-    fn leave(&self, registry: &Registry) {
-        registry.delete_tag(&self.repository, &self.tag);
-        registry.delete_tag(&self.repository, &format!("{}-{WORD}", self.tag));
+    /// Its layers go, which take the most room. The rest stays: it may be asked for at this moment, and what is half
+    /// gone would be merged from what is left.
+    fn leave(&self, registry: &Registry, layers: &Mutex<HashSet<String>>) {
+        let mut layers = layers.lock().unwrap_or_else(PoisonError::into_inner);
         for part in self.parts.iter().filter(|part| part.route == Route::Blob) {
             let path = part.path();
-            registry.delete_blob(&self.repository, path.rsplit('/').next().unwrap_or_default());
+            let digest = path.rsplit('/').next().unwrap_or_default();
+            if layers.remove(digest) {
+                registry.delete_blob(&self.repository, digest);
+            }
         }
     }
 }
