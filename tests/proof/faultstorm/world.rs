@@ -1,4 +1,4 @@
-//! What the registry holds: tags that come, move and go, and what they lead to.
+//! What the registry holds: tags that come and move, and what they lead to.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,7 +91,7 @@ impl World {
         Arc::clone(&self.layers)
     }
 
-    /// A tag comes or moves; the oldest goes when there are enough.
+    /// A tag comes or moves; the oldest is left alone from then on when there are enough.
     pub(super) fn change(&self) {
         let mut state = self.state();
         if state.dice.once_in(2) {
