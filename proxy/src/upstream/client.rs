@@ -227,7 +227,11 @@ impl fmt::Debug for Upstream {
 
 /// A login page, say, is no answer of a registry (threat T27).
 fn is_json_object(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    // Of text that is skipped unseen, serde would not notice that it is none.
+    let is_object = |text: &str| {
+        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    };
+    str::from_utf8(bytes).is_ok_and(is_object)
 }
 
 /// What the token is for and what is asked for must be the same repository (threat T11).

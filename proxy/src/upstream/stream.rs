@@ -87,6 +87,9 @@ impl BlobSource {
         watch.headers();
         let ranged = self.ask.header(RANGE).is_some();
         match answer.response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT if !self.is_range(&answer.response) => {
+                return Err(self.ask.failed(&answer.uri, ErrorKind::Wrong(Wrong::Range)));
+            }
             StatusCode::OK => {}
             StatusCode::PARTIAL_CONTENT if ranged => {}
             StatusCode::RANGE_NOT_SATISFIABLE if ranged => return Ok(answer),
@@ -100,6 +103,17 @@ impl BlobSource {
             Ok(()) => Ok(answer),
             Err(wrong) => Err(self.ask.failed(&answer.uri, ErrorKind::Wrong(wrong))),
         }
+    }
+
+    /// Whether a success holds the bytes that its range says, if one was asked for: nobody after this can tell.
+    fn is_range(&self, response: &Response<Incoming>) -> bool {
+        let (Some(asked), headers) = (self.ask.header(RANGE), response.headers()) else { return true };
+        if response.status() == StatusCode::OK {
+            // The whole. Of a part, named a success by mistake, the range still tells.
+            return !headers.contains_key(CONTENT_RANGE);
+        }
+        let length = response.body().size_hint().exact().filter(|_| self.ask.method != Method::HEAD);
+        ContentRange::answers(asked, headers, length)
     }
 
     /// The rest of a blob whose stream was cut, after a wait.

@@ -82,6 +82,29 @@ async fn a_range_is_passed_on_and_its_answer_too() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_the_range_that_was_asked_for_is_refused() {
+    let registry = Registry::start().await;
+    let name = registry.put_blob(APP, BLOB);
+    let altered = |code, range: &str| {
+        let headers = vec![("content-range".to_owned(), range.to_owned())];
+        Fault::Altered { code, headers }
+    };
+    for fault in [
+        altered(None, "bytes 4-8/20"),
+        altered(None, "bytes"),
+        altered(Some(200), "bytes 5-9/20"),
+        Fault::Shortened(1),
+        Fault::Lengthened(b"x".to_vec()),
+    ] {
+        registry.fail_times(1, Match::all(), fault.clone());
+        let error = ask(&Site::of(&registry), &name, Method::GET, Some("bytes=5-9")).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Wrong(Wrong::Range)), "{fault:?}: {error}");
+    }
+    let whole = ask(&Site::of(&registry), &name, Method::GET, Some("lines=5-9")).await.unwrap();
+    assert_eq!((whole.status(), bytes(whole).await.len()), (StatusCode::OK, BLOB.len()));
+}
+
+#[tokio::test]
 async fn an_if_range_goes_with_its_range() {
     let registry = Registry::start().await;
     let name = registry.put_blob(APP, BLOB);

@@ -125,9 +125,12 @@ async fn an_answer_that_is_not_the_rest_ends_the_stream_with_an_error() {
 async fn more_bytes_than_the_rest_are_an_error() {
     let (registry, _, name) = registry_with_blob().await;
     registry.fail_times(1, Match::blob(&name), Fault::Cut { after: 1000 });
-    let too_many = "x".repeat(1_300_000);
-    let headers = [("content-range", "bytes 1000-1199999/1200000")];
-    registry.fail_times(1, Match::blob(&name), status(206, &headers, &too_many));
+    let (length, too_many) = (1_300_000, "x".repeat(1_300_000));
+    let unmeasured = format!(
+        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 1000-1199999/1200000\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{too_many}\r\n0\r\n\r\n"
+    );
+    registry.fail_times(1, Match::blob(&name), Fault::Garbage(unmeasured.into_bytes()));
     let error = read(&Site::of(&registry), &name, None).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Wrong(Wrong::TooLarge { .. })), "{error}");
 }

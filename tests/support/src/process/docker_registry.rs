@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::TempDir;
 
+use rustix::process::Signal;
+
 use super::child::Running;
 use super::require::require;
 use crate::background::wait_for;
@@ -24,7 +26,7 @@ pub struct DockerRegistry {
     url: String,
     basic: bool,
     // Declared before the directory, so that the program is gone when its files go.
-    _running: Running,
+    running: Running,
     _directory: TempDir,
 }
 
@@ -71,12 +73,22 @@ impl DockerRegistry {
             address.is_some()
         });
         let url = format!("http://{}", address.expect("seen above"));
-        Some(Self { url, basic, _running: running, _directory: directory })
+        Some(Self { url, basic, running, _directory: directory })
     }
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Halts it (SIGSTOP), until [`Self::resume`]. The system goes on accepting connections for it.
+    pub fn halt(&mut self) {
+        self.running.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&mut self) {
+        self.running.signal(Signal::CONT);
     }
 
     /// Pushes an image under `tag` (by digest when empty) and returns its digest. Blocks.

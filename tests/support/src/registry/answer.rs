@@ -32,7 +32,7 @@ impl Answer {
     }
 
     pub(super) fn redirect(code: u16, to: &str) -> Self {
-        Self::new(StatusCode::from_u16(code).expect("a status code")).header(LOCATION, to)
+        Self::new(status(code)).header(LOCATION, to)
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
@@ -56,10 +56,9 @@ impl Answer {
 
     /// The answer of [`Fault::Status`].
     pub(super) fn scripted(code: u16, headers: &[(String, String)], body: Vec<u8>) -> Self {
-        let mut answer = Self::new(StatusCode::from_u16(code).expect("a status code")).body(body);
+        let mut answer = Self::new(status(code)).body(body);
         for (name, value) in headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-            answer.headers.append(name, HeaderValue::from_str(value).expect("a header value"));
+            answer.headers.append(header_name(name), HeaderValue::from_str(value).expect("a header value"));
         }
         answer
     }
@@ -72,6 +71,27 @@ impl Answer {
             Fault::Body(bytes) => {
                 self.status = StatusCode::OK;
                 self = self.body(bytes).with_length();
+            }
+            Fault::FlipBit(bit) => self.flip(bit),
+            Fault::Shortened(by) => {
+                let length = self.body.len().saturating_sub(by);
+                self.body.truncate(length);
+                self = self.with_length();
+            }
+            Fault::Lengthened(more) => {
+                let longer = [&self.body[..], &more].concat();
+                self = self.body(longer).with_length();
+            }
+            Fault::Promised(more) => {
+                let promised = (self.body.len() + more).to_string();
+                self.delivery = Delivery::Broken;
+                self = self.header(CONTENT_LENGTH, &promised);
+            }
+            Fault::Altered { code, headers } => {
+                self.status = code.map_or(self.status, status);
+                for (name, value) in headers {
+                    self.replace(header_name(&name), Some(&value));
+                }
             }
             Fault::StallBody { after } => self.delivery = Delivery::Stall { after },
             Fault::Cut { after } => self.delivery = Delivery::Cut { after },
@@ -89,6 +109,15 @@ impl Answer {
         self
     }
 
+    fn flip(&mut self, bit: usize) {
+        let mut bytes = self.body.to_vec();
+        if !bytes.is_empty() {
+            let place = bit / 8 % bytes.len();
+            bytes[place] ^= 1 << (bit % 8);
+        }
+        self.body = bytes.into();
+    }
+
     fn unmeasured(mut self, delivery: Delivery) -> Self {
         self.headers.remove(CONTENT_LENGTH);
         self.delivery = delivery;
@@ -101,4 +130,12 @@ impl Answer {
             self.headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
         }
     }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).expect("a status code")
+}
+
+fn header_name(name: &str) -> HeaderName {
+    HeaderName::from_bytes(name.as_bytes()).expect("a header name")
 }

@@ -21,9 +21,18 @@ static PADDING: [u8; 64 * 1024] = [b' '; 64 * 1024];
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delivery {
     Whole,
-    Stall { after: usize },
-    Cut { after: usize },
-    Drip { bytes: usize, every: Duration },
+    Stall {
+        after: usize,
+    },
+    Cut {
+        after: usize,
+    },
+    /// All the bytes, then the connection closes.
+    Broken,
+    Drip {
+        bytes: usize,
+        every: Duration,
+    },
     Chunked,
     Endless,
 }
@@ -36,6 +45,7 @@ impl Delivery {
             Self::Stall { after } => streamed(start(&bytes, after).chain(stream::pending())),
             Self::Cut { after } if after >= bytes.len() => streamed(start(&bytes, after)),
             Self::Cut { after } => streamed(start(&bytes, after).chain(cut(Arc::clone(wire)))),
+            Self::Broken => streamed(start(&bytes, usize::MAX).chain(cut(Arc::clone(wire)))),
             Self::Drip { bytes: piece, every } => streamed(drip(bytes, piece.max(1), every)),
             Self::Chunked => streamed(start(&bytes, usize::MAX)),
             Self::Endless => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::journal::Kind;
+use super::journal::{Kind, Recorded};
 
 /// Which requests a fault is for; every condition must hold.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,21 @@ pub enum Fault {
     ContentType(Option<String>),
     /// 200 with these bytes; the other headers are the registry's.
     Body(Vec<u8>),
+    /// One bit of the body is turned round: this one, counted from the first and begun anew after the last.
+    FlipBit(usize),
+    /// The body lacks so many bytes at its end, and `Content-Length` agrees.
+    Shortened(usize),
+    /// These bytes follow the body, and `Content-Length` agrees.
+    Lengthened(Vec<u8>),
+    /// `Content-Length` promises so many bytes more than come; then the connection closes.
+    Promised(usize),
+    /// Another status, and these headers in the place of those of their names; the body is the registry's.
+    Altered {
+        /// The status code, where it is another.
+        code: Option<u16>,
+        /// The headers.
+        headers: Vec<(String, String)>,
+    },
     /// The body comes in chunks, its length is not announced.
     NoContentLength,
     /// After the body more and more bytes come, without end and without an announced length.
@@ -86,10 +101,14 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultId(usize);
 
-/// The faults that are set, in the order they were.
+/// Picks the fault for a request, if it is to have one.
+type Choose = Box<dyn FnMut(&Recorded) -> Option<Fault> + Send>;
+
+/// The faults that are set, in the order they were, and who picks one where none of them is for a request.
 #[derive(Default)]
 pub(super) struct Script {
     rules: Mutex<Vec<Rule>>,
+    chooser: Mutex<Option<Choose>>,
 }
 
 struct Rule {
@@ -152,10 +171,11 @@ impl Match {
         self
     }
 
-    fn holds(&self, method: &Method, path: &str, kind: Kind) -> bool {
+    fn holds(&self, request: &Recorded) -> bool {
+        let path = &request.path;
         self.conditions.iter().all(|condition| match condition {
-            Condition::Method(wanted) => wanted == method,
-            Condition::Kind(wanted) => *wanted == kind,
+            Condition::Method(wanted) => *wanted == request.method,
+            Condition::Kind(wanted) => *wanted == request.kind,
             Condition::Path(wanted) => wanted == path,
             Condition::PathEnd(end) => path.ends_with(end),
             Condition::PathPart(part) => path.contains(part),
@@ -190,15 +210,26 @@ impl Script {
         FaultId(rules.len() - 1)
     }
 
-    /// The first fault set that is for this request and not used up; it counts as used.
-    pub(super) fn claim(&self, method: &Method, path: &str, kind: Kind) -> Option<(FaultId, Fault)> {
+    /// The first fault set that is for this request and not used up; it counts as used. Without one, what the
+    /// chooser picks, which has no number.
+    pub(super) fn claim(&self, request: &Recorded) -> Option<(Option<FaultId>, Fault)> {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, rule) = rules.iter_mut().enumerate().find(|(_, rule)| {
-            !rule.healed && rule.remaining != Some(0) && rule.matching.holds(method, path, kind)
-        })?;
-        rule.remaining = rule.remaining.map(|left| left - 1);
-        rule.hits += 1;
-        Some((FaultId(number), rule.fault.clone()))
+        let found = rules
+            .iter_mut()
+            .enumerate()
+            .find(|(_, rule)| !rule.healed && rule.remaining != Some(0) && rule.matching.holds(request));
+        if let Some((number, rule)) = found {
+            rule.remaining = rule.remaining.map(|left| left - 1);
+            rule.hits += 1;
+            return Some((Some(FaultId(number)), rule.fault.clone()));
+        }
+        drop(rules);
+        let mut chooser = self.chooser.lock().unwrap_or_else(PoisonError::into_inner);
+        chooser.as_mut().and_then(|choose| choose(request)).map(|fault| (None, fault))
+    }
+
+    pub(super) fn choose(&self, choose: Choose) {
+        *self.chooser.lock().unwrap_or_else(PoisonError::into_inner) = Some(choose);
     }
 
     /// Takes a claim back that did not come to bear.
@@ -213,6 +244,7 @@ impl Script {
     }
 
     pub(super) fn heal_all(&self) {
+        *self.chooser.lock().unwrap_or_else(PoisonError::into_inner) = None;
         for rule in self.rules.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             rule.healed = true;
         }

@@ -147,6 +147,12 @@ impl Registry {
         self.front.script.add(Some(times), matching, fault)
     }
 
+    /// Lets `choose` pick a fault for each request that no fault set is for; until [`Self::heal`]. A request
+    /// waits for its turn, so it must not take long.
+    pub fn fail_by(&self, choose: impl FnMut(&Recorded) -> Option<Fault> + Send + 'static) {
+        self.front.script.choose(Box::new(choose));
+    }
+
     /// Ends all faults; what has stalled stays so.
     pub fn heal(&self) {
         self.front.script.heal_all();

@@ -145,9 +145,8 @@ impl Service {
     ) -> Result<Response<Body>, Infallible> {
         let (parts, body) = request.into_parts();
         let recorded = self.recorded(&parts);
-        let (path, kind) = (recorded.path.clone(), recorded.kind);
+        let fault = self.front.script.claim(&recorded);
         let ticket = self.front.journal.record(recorded);
-        let fault = self.front.script.claim(&parts.method, &path, kind);
         if let Some((_, fault)) = &fault
             && let Some(ending) = before_the_answer(fault).await
         {
@@ -162,7 +161,9 @@ impl Service {
             Some((id, fault)) => {
                 let answer = self.honest(&parts, body).await;
                 if fault.alters_the_answer() && answer.status == StatusCode::UNAUTHORIZED {
-                    self.front.script.give_back(id);
+                    if let Some(id) = id {
+                        self.front.script.give_back(id);
+                    }
                     answer
                 } else {
                     answer.altered_by(fault)

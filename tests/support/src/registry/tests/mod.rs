@@ -2,6 +2,7 @@
 
 mod access;
 mod faults;
+mod lies;
 mod pull;
 mod push;
 mod recording;
