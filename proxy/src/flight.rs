@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -16,6 +17,7 @@ use tracing::Instrument;
 /// The work that is under way, by key.
 pub struct Flights<K, V> {
     under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
+    waiting: AtomicUsize,
 }
 
 type Flight<V> = Shared<BoxFuture<'static, Result<V, FlightLost>>>;
@@ -27,7 +29,7 @@ pub struct FlightLost;
 
 impl<K, V> Default for Flights<K, V> {
     fn default() -> Self {
-        Self { under_way: Arc::default() }
+        Self { under_way: Arc::default(), waiting: AtomicUsize::new(0) }
     }
 }
 
@@ -48,6 +50,7 @@ where
         if let Some(ours) = ours {
             self.take_off(key, work, ours);
         }
+        let _waiting = Waiting::new(&self.waiting);
         flight.await
     }
 
@@ -90,6 +93,11 @@ where
         (flight, Some(sender))
     }
 
+    /// How many callers wait for a result.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// How many pieces of work are under way.
     pub fn len(&self) -> usize {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -98,6 +106,22 @@ where
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// One caller that waits, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -115,8 +139,6 @@ impl<K: Hash + Eq, V> Drop for Landing<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use tokio::sync::Notify;
 
     use super::*;
@@ -142,6 +164,9 @@ mod tests {
         let (leavers, stayers) = callers.split_at(50);
         leavers.iter().for_each(tokio::task::JoinHandle::abort);
         assert!(!stayers.is_empty());
+        while flights.waiting() != stayers.len() {
+            tokio::task::yield_now().await;
+        }
         gate.notify_one();
         for caller in callers {
             if let Ok(result) = caller.await {

@@ -7,7 +7,7 @@ use testkit::client::Response;
 use testkit::{Fault, Kind, Match, Recorded, Registry};
 use tokio::task::JoinSet;
 
-use crate::support::{BlobSite, REPOSITORY, distinct_bytes, eventually, refusal};
+use crate::support::{BlobSite, REPOSITORY, distinct_bytes, eventually, refused};
 
 const SIZE: usize = 3 << 20;
 
@@ -134,7 +134,7 @@ async fn parts_of_a_hit_are_served_as_asked_for() {
     }
     for range in ["bytes=9999999-", "bytes=99999999999999999999999-", "bytes=-0"] {
         let got = site.get(&digest, &[("range", range)]).await;
-        let (status, code, _) = refusal(&got);
+        let (status, code) = refused(&got);
         assert_eq!((status, &*code), (416, "RANGE_INVALID"), "{range}");
         assert_eq!(got.header("content-range"), Some(&*format!("bytes */{SIZE}")));
     }
@@ -211,10 +211,10 @@ async fn a_file_answers_only_for_repositories_that_have_the_blob() {
     site.get(&digest, &[]).await;
     site.kept(&digest).await;
     site.registry.forget_requests();
-    let (status, code, _) = refusal(&site.get_from("lacks/it", &digest).await);
+    let (status, code) = refused(&site.get_from("lacks/it", &digest).await);
     assert_eq!((status, &*code), (404, "BLOB_UNKNOWN"));
     site.registry.fail_times(1, Match::blob(&digest), Fault::status(403));
-    assert_eq!(refusal(&site.get_from("denies/it", &digest).await).0, 403);
+    assert_eq!(refused(&site.get_from("denies/it", &digest).await).0, 403);
     site.registry.fail_times(
         1,
         Match::blob(&digest).method("HEAD"),
@@ -250,15 +250,15 @@ async fn an_arrival_is_joined_only_by_repositories_that_have_the_blob() {
 async fn early_failures_are_told_as_such() {
     let site = BlobSite::start().await;
     let (blob, digest) = site.put(SIZE);
-    assert_eq!(refusal(&site.get(&testkit::sha256("nowhere"), &[]).await).0, 404);
+    assert_eq!(refused(&site.get(&testkit::sha256("nowhere"), &[]).await).0, 404);
     for (fault, expected) in [(403, 403), (429, 429), (500, 503), (418, 502)] {
         site.registry.fail(Match::blob(&digest), Fault::status(fault));
-        assert_eq!(refusal(&site.get(&digest, &[]).await).0, expected, "{fault}");
+        assert_eq!(refused(&site.get(&digest, &[]).await).0, expected, "{fault}");
         site.registry.heal();
     }
     is_whole(&site.get(&digest, &[]).await, &blob);
     let (_, digest) = site.put(1000);
     site.registry.fail(Match::blob(&digest), Fault::Body(distinct_bytes(999)));
-    let (status, code, _) = refusal(&site.get(&digest, &[]).await);
+    let (status, code) = refused(&site.get(&digest, &[]).await);
     assert_eq!((status, &*code), (502, "UNAVAILABLE"));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::client::{Error, Response, send_raw};
 use testkit::{Fault, Kind, Match};
 
-use crate::support::{BlobSite, REPOSITORY, Site, distinct_bytes, eventually, memory, refusal};
+use crate::support::{BlobSite, REPOSITORY, Site, distinct_bytes, eventually, memory, refused};
 
 const SIZE: usize = 3 << 20;
 const TAIL: usize = 64 << 10;
@@ -50,7 +50,7 @@ async fn a_wrong_digest_never_completes_with_or_without_a_data_directory() {
                 if whole == SIZE {
                     broken_off(got, SIZE);
                 } else {
-                    assert_eq!(refusal(&got.unwrap()).0, 502);
+                    assert_eq!(refused(&got.unwrap()).0, 502);
                 }
             }
             kept.registry.heal();
@@ -153,6 +153,39 @@ async fn a_directory_that_is_gone_or_in_the_way_fails_no_pull() {
     }
     assert!(site.counted("blob_disk_errors_total").await > 0);
     assert!(site.counted(r#"blob_answers_total{answer="bypassed"}"#).await > 0);
+}
+
+#[tokio::test]
+async fn a_small_cache_keeps_what_was_used_last_and_lets_the_largest_pass() {
+    let site = BlobSite::configured("[blobs]\nmax_bytes = \"4 MiB\"").await;
+    let (used, idle) = (site.put(1 << 20), site.put(1_500_000));
+    for (blob, digest) in [&used, &idle, &used] {
+        is_whole(&site.get(digest, &[]).await, blob);
+        site.kept(digest).await;
+    }
+    let new = site.put(2 << 20);
+    is_whole(&site.get(&new.1, &[]).await, &new.0);
+    site.kept(&new.1).await;
+    assert!(site.path(&used.1).exists() && !site.path(&idle.1).exists());
+    assert_eq!(site.counted("blobs_evicted_total").await, 1);
+    let large = site.put(5 << 20);
+    is_whole(&site.get(&large.1, &[]).await, &large.0);
+    assert_eq!((site.files(), site.counted(r#"blob_answers_total{answer="bypassed"}"#).await), (2, 1));
+    is_whole(&site.get(&idle.1, &[]).await, &idle.0);
+}
+
+#[tokio::test]
+async fn without_leave_to_finish_a_download_ends_with_its_last_caller() {
+    let site = BlobSite::configured("[blobs]\nfinish = false").await;
+    let (blob, digest) = site.put(SIZE);
+    let stall = site.registry.fail_times(1, Match::blob(&digest), Fault::StallBody { after: 1 << 20 });
+    let url = site.url(REPOSITORY, &digest);
+    let caller = tokio::spawn(async move { testkit::client::get(&url, &[]).await });
+    eventually("it arrives", || async { site.registry.hits(stall) == 1 && site.arriving() == 1 }).await;
+    caller.abort();
+    eventually("it is given up", || async { site.counted("blob_arrivals").await == 0 }).await;
+    assert_eq!((site.arriving(), site.files()), (0, 0));
+    is_whole(&site.get(&digest, &[]).await, &blob);
 }
 
 #[tokio::test]

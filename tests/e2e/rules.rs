@@ -4,7 +4,9 @@ use testkit::image::media_type::{DOCKER_LIST, OCI_INDEX};
 use testkit::image::{buildx, cosign_signature};
 use testkit::{Fault, Image, Match, Registry, client};
 
-use crate::support::{ACCEPT, Legacy, REPOSITORY, Site, entry, failure, index, refusal, serve, served_as};
+use crate::support::{
+    ACCEPT, Legacy, REPOSITORY, Site, entry, eventually, failure, index, refusal, serve, served_as,
+};
 
 /// A configuration file with these rules.
 fn file(rules: &str) -> tempfile::NamedTempFile {
@@ -307,7 +309,27 @@ async fn a_tag_that_is_too_long_for_a_member_teaches_nothing_about_the_others() 
     site.registry.push(REPOSITORY, "latest-arm64v8", &legacy.arm64);
     assert_eq!(refusal(&site.manifest(&"t".repeat(125)).await).0, 404);
     let list = || site.registry.count(|request| request.path.contains("/tags/list"));
-    crate::support::eventually("the lists are read", || async { list() == 2 }).await;
+    eventually("the lists are read", || async { list() == 2 }).await;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());
+}
+
+#[tokio::test]
+async fn a_repository_of_members_that_does_not_exist_is_not_asked_on_every_fill() {
+    let site = Site::configured("[[rule]]\npreset = \"official\"\n", &["--tag-ttl", "0s"]).await;
+    let legacy = Legacy::docker();
+    site.registry.push("amd64/app", "latest", &legacy.amd64);
+    let path = "/v2/library/app/manifests/latest";
+    let asks = || site.registry.count(|request| request.path.ends_with("/app/manifests/latest"));
+    eventually("only the repositories that exist are asked", || async {
+        site.registry.forget_requests();
+        assert_eq!(site.get(path, &[ACCEPT]).await.status, 200);
+        // The tag itself, and the one member.
+        asks() <= 2
+    })
+    .await;
+    // A tag that is absent everywhere is asked for in them alone.
+    site.registry.forget_requests();
+    site.get("/v2/library/app/manifests/other", &[ACCEPT]).await;
+    assert_eq!(site.registry.count(|request| request.path.ends_with("/app/manifests/other")), 2);
 }

@@ -88,7 +88,13 @@ async fn a_web_page_or_nothing_at_all_is_no_list() {
         headers: vec![("Content-Type".into(), media_type.into())],
         body: body.as_bytes().to_vec(),
     };
-    let lies = [page("text/html", "<html>Log in</html>"), page("application/json", "<html>"), page("", "")];
+    let lies = [
+        page("text/html", "<html>Log in</html>"),
+        page("application/json", "<html>"),
+        page("", ""),
+        // No UTF-8, in a string that nobody reads.
+        Fault::FlipBit(8 * 5 + 7),
+    ];
     let referrers = format!("referrers/{}", legacy.arm64.digest());
     for place in ["tags/list", &referrers] {
         for lie in &lies {

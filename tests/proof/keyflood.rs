@@ -31,7 +31,7 @@ const HOT_PAUSE: Duration = Duration::from_millis(10);
 const FLOODERS: usize = 32;
 
 /// One random tag in so many is in a repository that does not exist either, which costs a request for each suffix.
-const STRANGE: usize = 64;
+const STRANGE: usize = 200;
 
 /// Hot tags are not renewed by the clock, so that each request for them is one that the flood caused.
 const ARGS: &[&str] = &["--memory", "32MiB", "--tag-ttl", "1h", "--log-level", "error"];

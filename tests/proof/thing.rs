@@ -41,7 +41,9 @@ impl Document {
     /// What a client must get for these members, the base first, by the oracle. A word belongs to each other one.
     pub(crate) fn merged(members: &[(Option<&str>, &Content)]) -> Self {
         let mut contents = Contents::default();
-        members.iter().for_each(|(_, content)| contents.add(content));
+        for (_, content) in members {
+            contents.add(content);
+        }
         let members: Vec<_> = members.iter().map(|(word, content)| Member { word: *word, content }).collect();
         let answer = answer(&contents, &members);
         let (media_type, bytes) = answer.body().expect("there is something");

@@ -24,6 +24,11 @@ impl Configs {
         self.0.get(digest)
     }
 
+    /// The bytes that are held.
+    pub fn weight(&self) -> u64 {
+        self.0.weighted_size()
+    }
+
     /// Keeps a config that was verified against this digest.
     pub fn put(&self, digest: &Digest, config: &Arc<ImageConfig>) {
         self.0.insert(digest.clone(), Arc::clone(config));

@@ -47,6 +47,12 @@ impl Links {
         known
     }
 
+    /// The bytes that are held in memory, about.
+    pub fn weight(&self) -> u64 {
+        const LINK_BYTES: u64 = 256;
+        self.memory.entry_count() * LINK_BYTES
+    }
+
     /// Notes that the repository has the blob.
     pub fn note(&self, repository: &Repository, digest: &Digest) {
         let memory_key = (repository.clone(), digest.clone());

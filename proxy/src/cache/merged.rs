@@ -106,12 +106,12 @@ impl MergedStore {
             known.is_some_and(|known| known.durable && known.repository == *source)
         };
         let known = sources.iter().all(is_known);
-        let write = |(digest, source): &(Digest, Repository)| match known {
-            true => Write::Touch(Table::Sources, key(repository, digest)),
-            false => {
-                let value = Bytes::copy_from_slice(source.as_str().as_bytes());
-                Write::Put(Table::Sources, key(repository, digest), value)
+        let write = |(digest, source): &(Digest, Repository)| {
+            let key = key(repository, digest);
+            if known {
+                return Write::Touch(Table::Sources, key);
             }
+            Write::Put(Table::Sources, key, Bytes::copy_from_slice(source.as_str().as_bytes()))
         };
         let writes = sources.iter().map(write).collect();
         if known {
@@ -148,6 +148,11 @@ impl MergedStore {
         let source = source.ok_or_else(|| StoreError::Damaged(digest.to_string()))?;
         self.remember_source(repository, digest.clone(), source.clone(), true);
         Ok(Some(source))
+    }
+
+    /// The bytes that are held in memory.
+    pub fn weight(&self) -> u64 {
+        self.indexes.weighted_size() + self.sources.entry_count() * SOURCE_BYTES
     }
 
     fn remember_source(&self, repository: &Repository, digest: Digest, source: Repository, durable: bool) {

@@ -14,7 +14,7 @@ mod tags;
 mod used;
 
 pub use blobs::{
-    BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Holder, Joined,
+    BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Joined,
     OpenBlobsError, Opened, Part,
 };
 pub use configs::Configs;

@@ -41,7 +41,8 @@ pub type Failure = Arc<StoreError>;
 struct Batch {
     writes: Vec<Write>,
     done: Option<oneshot::Sender<Result<(), Failure>>>,
-    _room: OwnedSemaphorePermit,
+    /// Its place in the queue, until it is written.
+    room: OwnedSemaphorePermit,
 }
 
 impl Records {
@@ -85,7 +86,7 @@ impl Records {
             let room = Arc::clone(&disk.room).acquire_many_owned(kibibytes(&writes)).await;
             // The semaphore is never closed, and the thread lives as long as its queue.
             let room = room.map_err(|_| Arc::new(StoreError::Lost))?;
-            let batch = Batch { writes, done: Some(done), _room: room };
+            let batch = Batch { writes, done: Some(done), room };
             disk.queue.send(batch).map_err(|_| Arc::new(StoreError::Lost))?;
             written.await.unwrap_or_else(|_| Err(Arc::new(StoreError::Lost)))
         };
@@ -101,9 +102,15 @@ impl Records {
         let room = Arc::clone(&disk.room).try_acquire_many_owned(kibibytes(&writes));
         let resting = disk.writes.check().is_err();
         match room {
-            Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, _room: room })),
+            Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, room })),
             _ => disk.metrics.records_dropped.inc_by(writes.len() as u64),
         }
+    }
+
+    /// How many bytes wait to be written, about.
+    pub fn queued(&self) -> u64 {
+        let free = |disk: &Disk| disk.room.available_permits();
+        self.0.as_ref().map_or(0, |disk| QUEUE_KIB.saturating_sub(free(disk)) as u64 * 1024)
     }
 
     /// Waits until all that was noted is on the disk, or the disk has failed.
@@ -191,7 +198,7 @@ impl Writer {
         for batch in batches {
             writes.extend(batch.writes);
             waiting.extend(batch.done);
-            rooms.push(batch._room);
+            rooms.push(batch.room);
         }
         let work = || if writes.is_empty() { Ok(()) } else { self.store.write(&writes) };
         // A database that panics over a damaged file must not end the thread.

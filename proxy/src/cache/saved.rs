@@ -25,12 +25,8 @@ pub(super) struct Saved {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skew: Option<String>,
     images: usize,
-    basis: Vec<SavedTag>,
-    alone: bool,
-    complete: bool,
-    incomplete: bool,
+    basis: SavedBasis,
     /// Seconds of the Unix epoch, as all times here.
-    found: u64,
     confirmed: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<u64>,
@@ -44,6 +40,15 @@ enum SavedSingle {
     Manifest(Digest),
     Child(Digest),
     None,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedBasis {
+    tags: Vec<SavedTag>,
+    alone: bool,
+    complete: bool,
+    incomplete: bool,
+    found: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,11 +79,13 @@ pub(super) fn write(record: &TagRecord, settings: u64) -> Option<Vec<u8>> {
         members: text(&tagged.members),
         skew: tagged.skew.as_ref().map(text),
         images: tagged.images,
-        basis: tagged.basis.tags.iter().map(saved).collect(),
-        alone: tagged.basis.alone,
-        complete: tagged.basis.complete,
-        incomplete: tagged.basis.incomplete,
-        found: clock(tagged.basis.found),
+        basis: SavedBasis {
+            tags: tagged.basis.tags.iter().map(saved).collect(),
+            alone: tagged.basis.alone,
+            complete: tagged.basis.complete,
+            incomplete: tagged.basis.incomplete,
+            found: clock(tagged.basis.found),
+        },
         confirmed: clock(record.confirmed),
         held: record.held.map(clock),
         expired: record.expired,
@@ -118,7 +125,6 @@ impl Saved {
             SavedSingle::Child(digest) => Single::Child(digest),
             SavedSingle::None => Single::None,
         };
-        let tags: Option<Box<[_]>> = self.basis.iter().map(SavedTag::read).collect();
         let tagged = Tagged {
             content,
             single,
@@ -126,13 +132,7 @@ impl Saved {
             members: HeaderValue::from_str(&self.members).ok()?,
             skew: self.skew.map(|word| HeaderValue::from_str(&word)).transpose().ok()?,
             images: self.images,
-            basis: Basis {
-                tags: tags?,
-                alone: self.alone,
-                complete: self.complete,
-                incomplete: self.incomplete,
-                found: moment(self.found)?,
-            },
+            basis: self.basis.read()?,
         };
         Some(TagRecord {
             tagged: Some(Arc::new(tagged)),
@@ -143,6 +143,14 @@ impl Saved {
             held: self.held.and_then(moment),
             expired: self.expired,
         })
+    }
+}
+
+impl SavedBasis {
+    fn read(&self) -> Option<Basis> {
+        let tags: Option<Box<[_]>> = self.tags.iter().map(SavedTag::read).collect();
+        let Self { alone, complete, incomplete, found, .. } = *self;
+        Some(Basis { tags: tags?, alone, complete, incomplete, found: moment(found)? })
     }
 }
 

@@ -152,25 +152,27 @@ impl Tags {
         let before = self.memory.get(&key);
         let mut written = before.as_ref().and_then(|kept| kept.written);
         if self.records.are_kept() {
-            let same = before.as_ref().is_some_and(|kept| kept.record.is_as(&record));
+            let same = before.is_some_and(|kept| kept.record.is_as(&record));
             let recent = written.is_some_and(|at| at.elapsed() < WRITTEN_EVERY);
-            match saved::write(&record, self.settings) {
-                Some(_) if same && recent => {}
-                Some(value) => {
-                    let mut writes = vec![Write::Put(Table::Tags, text(&key), value.into())];
-                    writes.extend(record.contents(&key.0));
-                    self.records.note(writes);
-                    written = Some(Instant::now());
-                }
-                // What does not exist is not kept; who floods with names must not fill the disk.
-                None if written.is_some() => {
-                    self.records.note(vec![Write::Remove(Table::Tags, text(&key))]);
-                    written = None;
-                }
-                None => {}
+            if !(same && recent) {
+                written = self.write(&key, &record, written);
             }
         }
         self.memory.insert(key, Remembered { record, written });
+    }
+
+    /// Has a record written; what does not exist is not kept: who floods with names must not fill the disk.
+    fn write(&self, key: &(Repository, Tag), record: &TagRecord, before: Option<Instant>) -> Option<Instant> {
+        let Some(value) = saved::write(record, self.settings) else {
+            if before.is_some() {
+                self.records.note(vec![Write::Remove(Table::Tags, text(key))]);
+            }
+            return None;
+        };
+        let mut writes = vec![Write::Put(Table::Tags, text(key), value.into())];
+        writes.extend(record.contents(&key.0));
+        self.records.note(writes);
+        Some(Instant::now())
     }
 
     /// Forgets a record altogether.
@@ -189,14 +191,17 @@ impl Tags {
         let concerned = self.memory.iter().filter(|(key, _)| concerns(key));
         let concerned: Vec<_> = concerned.collect();
         let mut expired = concerned.len();
-        for (key, Remembered { record, written }) in concerned {
+        for (key, Remembered { record, .. }) in concerned {
             let record = TagRecord { expired: true, fresh_until: Instant::now(), ..record };
-            self.memory.insert((*key).clone(), Remembered { record, written });
+            self.memory.insert((*key).clone(), Remembered { record, written: None });
         }
         let mut removed = Vec::new();
         for key in self.keys_on_disk(only).await.into_iter().filter(concerns) {
             if !self.memory.contains_key(&key) {
                 expired += 1;
+                // The disk has the old one until it gets to it, or for good if it fails.
+                let record = TagRecord::expired();
+                self.memory.insert(key.clone(), Remembered { record, written: None });
             }
             // Memory has what can stand in; after a restart the upstream is to be asked.
             removed.push(Write::Remove(Table::Tags, text(&key)));
@@ -250,6 +255,13 @@ fn parse(key: &str) -> Option<(Repository, Tag)> {
 }
 
 impl TagRecord {
+    /// Nothing is known but that the upstream has to be asked.
+    fn expired() -> Self {
+        let (confirmed, fresh_until) = (Instant::now(), Instant::now());
+        let (tagged, withheld, held) = (None, None, None);
+        Self { tagged, withheld, confirmed, fresh_until, stale: false, held, expired: true }
+    }
+
     /// Whether it may be served without asking the upstream.
     pub fn is_fresh(&self) -> bool {
         Instant::now() < self.fresh_until

@@ -65,12 +65,18 @@ pub(super) struct ServeArguments {
     /// How long running pulls may take to end when onetag is stopped [default: 30s]
     #[arg(long, env = "ONETAG_SHUTDOWN_GRACE", value_name = "TIME", help_heading = "Listeners")]
     pub(super) shutdown_grace: Option<Age>,
-    /// Keep merged indexes here, so that their digests outlive a restart; without it, in memory only
+    /// Keep merged indexes, manifests, tags and blobs here; without it, in memory only, and no blobs
     #[arg(long, env = "ONETAG_DATA_DIR", value_name = "DIR", help_heading = "Cache")]
     pub(super) data_dir: Option<PathBuf>,
     /// How much memory manifests and indexes may take [default: 256MiB]
     #[arg(long, env = "ONETAG_MEMORY", value_name = "SIZE", help_heading = "Cache")]
     pub(super) memory: Option<Size>,
+    /// Whether blobs are kept in the data directory: true or false [default: true]
+    #[arg(long, env = "ONETAG_BLOBS_CACHE", value_name = "BOOL", help_heading = "Cache")]
+    pub(super) blobs_cache: Option<bool>,
+    /// How much of the disk blobs may take [default: 10GiB]
+    #[arg(long, env = "ONETAG_BLOBS_MAX_BYTES", value_name = "SIZE", help_heading = "Cache")]
+    pub(super) blobs_max_bytes: Option<Size>,
     /// How long a tag is answered without asking the upstream again [default: 60s]
     #[arg(long, env = "ONETAG_TAG_TTL", value_name = "TIME", help_heading = "Cache")]
     pub(super) tag_ttl: Option<Age>,

@@ -63,6 +63,8 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
         config.webhook.token.clone_from(&arguments.webhook_token);
         config.webhook.token_file.clone_from(&arguments.webhook_token_file);
     }
+    set(&mut config.blobs.cache, arguments.blobs_cache);
+    set(&mut config.blobs.max_bytes, arguments.blobs_max_bytes);
     set(&mut config.log.format, arguments.log_format);
     set(&mut config.log.level, arguments.log_level.clone());
     validate(&config)?;

@@ -84,8 +84,8 @@ fn ask(address: SocketAddr, name: &str, platforms: &[String]) -> Result<Warmth, 
     let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).map_err(lost)?;
     stream.set_read_timeout(Some(STEP_TIMEOUT)).map_err(lost)?;
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let platforms: String =
-        platforms.iter().map(|platform| format!("&platform={}", encoded(platform))).collect();
+    let platforms = platforms.iter().flat_map(|platform| ["&platform=".to_owned(), encoded(platform)]);
+    let platforms: String = platforms.collect();
     // HTTP/1.0: the answer ends with the connection, and is in no chunks.
     let request = format!("POST /warm?ref={}{platforms} HTTP/1.0\r\nHost: {address}\r\n\r\n", encoded(name));
     (&stream).write_all(request.as_bytes()).map_err(lost)?;

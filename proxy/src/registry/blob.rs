@@ -83,7 +83,9 @@ impl Names {
         if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
             return out_of_range(parts.headers.remove(CONTENT_RANGE));
         }
+        // One blob has one entity tag, whoever answers.
         parts.headers.insert(CONTENT_DIGEST, self.digest);
+        parts.headers.insert(ETAG, self.etag);
         let octets = HeaderValue::from_static("application/octet-stream");
         parts.headers.entry(CONTENT_TYPE).or_insert(octets);
         let body = if head { Body::empty() } else { Body::Passed(Box::pin(body), sent_bytes.clone()) };

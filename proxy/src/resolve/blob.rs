@@ -1,11 +1,12 @@
 //! A blob: from the cache, behind its arrival there, or past the cache from the upstream.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use http::{Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 
-use crate::cache::{BlobBody, BlobError, Blobs, Feed, Follower, Found, Holder, Joined, Part};
+use crate::cache::{BlobBody, BlobError, Blobs, Feed, Follower, Found, Joined, Part};
 use crate::flight::FlightLost;
 use crate::telemetry::BlobAnswer;
 use crate::upstream::UpstreamBody;
@@ -106,39 +107,48 @@ impl Asking<'_> {
 
     async fn look_in(&self, blobs: &Arc<Blobs>) -> Result<Cached, ResolveError> {
         let BlobRequest { repository, digest, head, range } = self.request;
-        let allowed = match blobs.holder(digest) {
-            Holder::Nobody => false,
-            Holder::Arrival(asked) if asked == *repository => false,
-            Holder::Arrival(_) | Holder::File if self.may_read().await? => true,
-            Holder::Arrival(_) | Holder::File => return Ok(Cached::Answer(absent())),
-        };
-        // Its size, too, is told only once its content is known to be right (threat T31).
         match blobs.find(digest).await {
-            Found::Here { .. } if !allowed => return Ok(Cached::Again),
-            Found::Here { size, .. } if *head => return Ok(Cached::Answer(hit(Some(size), None, None))),
-            Found::Here { file, size } => {
-                let Some((first, end)) = cut(*range, size) else { return Ok(out_of_range(size)) };
-                let body = BlobBody::of_file(blobs, file, self.part(first, Some(end)));
-                return Ok(Cached::Answer(hit(Some(size), range.map(|_| (first, end)), Some(body))));
+            // Its size, too, is told only once its content is known to be right (threat T31).
+            Found::Here { size, .. } if *head => {
+                let answer = if self.may_read().await? { hit(size, None, None) } else { absent() };
+                return Ok(Cached::Answer(answer));
             }
+            Found::Here { file, size } => return self.here(blobs, file, size).await.map(Cached::Answer),
             Found::Slow => return Ok(Cached::Pass),
             Found::Missing if *head => return Ok(Cached::Pass),
             Found::Missing => {}
         }
-        if range.is_some_and(|range| range != ByteRange::From(0)) {
-            return match blobs.follow(digest) {
-                Some(follower) if allowed || follower.repository() == repository => {
-                    self.behind(blobs, follower, BlobAnswer::Arriving).await
-                }
-                _ => Ok(Cached::Pass),
+        let is_part = range.is_some_and(|range| range != ByteRange::From(0));
+        let mut allowed = false;
+        loop {
+            // For a part alone nothing is downloaded.
+            let joined = if is_part {
+                blobs.follow(digest, repository, allowed)
+            } else {
+                blobs.join(digest, repository, allowed, &self.feed)
             };
+            match joined {
+                Joined::Started(follower) => return self.behind(blobs, follower, BlobAnswer::Filled).await,
+                Joined::Joined(follower) => return self.behind(blobs, follower, BlobAnswer::Arriving).await,
+                Joined::Foreign if self.may_read().await? => allowed = true,
+                Joined::Foreign => return Ok(Cached::Answer(absent())),
+                Joined::Here => return Ok(Cached::Again),
+                Joined::Closed => return Ok(Cached::Pass),
+            }
         }
-        match blobs.join(digest, repository, allowed, &self.feed) {
-            Joined::Started(follower) => self.behind(blobs, follower, BlobAnswer::Filled).await,
-            Joined::Joined(follower) => self.behind(blobs, follower, BlobAnswer::Arriving).await,
-            Joined::Foreign | Joined::Here => Ok(Cached::Again),
-            Joined::Closed => Ok(Cached::Pass),
+    }
+
+    /// An answer out of a file.
+    async fn here(&self, blobs: &Arc<Blobs>, file: Arc<File>, size: u64) -> Result<Answered, ResolveError> {
+        if !self.may_read().await? {
+            return Ok(absent());
         }
+        let range = self.request.range;
+        let Some((first, end)) = range.map_or(Some((0, size)), |range| range.within(size)) else {
+            return Ok(out_of_range(size));
+        };
+        let body = BlobBody::of_file(blobs, file, self.part(first, Some(end)));
+        Ok(hit(size, range.map(|_| (first, end)), Some(body)))
     }
 
     /// An answer that follows an arrival.
@@ -160,7 +170,7 @@ impl Asking<'_> {
             (None, _) | (Some(ByteRange::From(0)), None) => (0, None),
             (Some(range), Some(size)) => match range.within(size) {
                 Some(part) => (part.0, Some(part)),
-                None => return Ok(out_of_range(size)),
+                None => return Ok(Cached::Answer(out_of_range(size))),
             },
             (Some(_), None) => return Ok(Cached::Pass),
         };
@@ -176,6 +186,7 @@ impl Asking<'_> {
         if is_own {
             self.resolver.links.note(repository, digest);
         }
+        let answer = if follower.is_abandoned() { BlobAnswer::Bypassed } else { answer };
         let (size, _) = follower.progress();
         let wanted = self.part(first, part.map_or(size, |(_, end)| Some(end)));
         let body = BlobBody::following(blobs, follower, wanted).begun().await;
@@ -247,17 +258,12 @@ impl Asking<'_> {
     }
 }
 
-/// The part of a blob of `size` bytes that is asked for, or the whole.
-fn cut(range: Option<ByteRange>, size: u64) -> Option<(u64, u64)> {
-    range.map_or(Some((0, size)), |range| range.within(size))
+fn hit(size: u64, part: Option<(u64, u64)>, body: Option<BlobBody>) -> Answered {
+    (BlobAnswer::Hit, BlobReply::Served(ServedBlob { size: Some(size), part, body, is_hit: true }))
 }
 
-fn hit(size: Option<u64>, part: Option<(u64, u64)>, body: Option<BlobBody>) -> Answered {
-    (BlobAnswer::Hit, BlobReply::Served(ServedBlob { size, part, body, is_hit: true }))
-}
-
-fn out_of_range(size: u64) -> Cached {
-    Cached::Answer((BlobAnswer::Hit, BlobReply::OutOfRange(size)))
+fn out_of_range(size: u64) -> Answered {
+    (BlobAnswer::Hit, BlobReply::OutOfRange(size))
 }
 
 fn absent() -> Answered {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
+use prometheus::IntGauge;
 
 use crate::cache::{
     self, Blobs, Configs, Content, Links, Manifests, MergedStore, Occurring, Records, Store, TagRecord, Tags,
@@ -118,10 +119,17 @@ impl Resolver {
         self.records.flush().await;
     }
 
-    /// Notes the caches' sizes in the metrics.
+    /// Notes in the metrics how large the caches are, and what is under way.
     pub fn measure(&self) {
-        let bytes = self.tags.weight() + self.manifests.weight();
-        self.metrics.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        let (documents, known) = (self.tags.weight() + self.manifests.weight(), self.configs.weight());
+        set(&self.metrics.cache_bytes, documents + known + self.merged.weight() + self.links.weight());
+        let under_way = self.tag_flights.len() + self.digest_flights.len() + self.learning.len();
+        set(&self.metrics.fills, under_way as u64);
+        let waiting =
+            self.tag_flights.waiting() + self.digest_flights.waiting() + self.link_flights.waiting();
+        set(&self.metrics.waiting_requests, waiting as u64);
+        set(&self.metrics.store_queue_bytes, self.records.queued());
     }
 }
 

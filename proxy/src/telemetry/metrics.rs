@@ -195,7 +195,13 @@ pub struct Metrics {
     pub store_errors: IntCounter,
     /// Records that were not written because the disk cannot keep up or fails.
     pub records_dropped: IntCounter,
-    /// Bytes held by the cache of manifests and indexes.
+    /// Bytes that wait to be written to the data directory.
+    pub store_queue_bytes: IntGauge,
+    /// Fills of tags and fetches of digests under way.
+    pub fills: IntGauge,
+    /// Requests that wait for one of these.
+    pub waiting_requests: IntGauge,
+    /// Bytes held in memory by the caches.
     pub cache_bytes: IntGauge,
 }
 
@@ -258,7 +264,10 @@ impl Metrics {
             admin_connections: gauge(r, "admin_connections", "Open connections of the admin listener.")?,
             store_errors: counter(r, "store_errors_total", "Failures of the store in the data directory.")?,
             records_dropped: counter(r, "records_dropped_total", "Records that could not be written.")?,
-            cache_bytes: gauge(r, "cache_bytes", "Bytes held by the cache of manifests and indexes.")?,
+            store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes that wait for the data directory.")?,
+            fills: gauge(r, "fills", "Fills of tags and fetches of digests under way.")?,
+            waiting_requests: gauge(r, "waiting_requests", "Requests that wait for a fill.")?,
+            cache_bytes: gauge(r, "cache_bytes", "Bytes held in memory by the caches.")?,
             registry,
         })
     }

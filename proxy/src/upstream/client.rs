@@ -22,6 +22,7 @@ use super::breaker::{Breaker, Probe};
 use super::credentials::Credentials;
 use super::destination::Destinations;
 use super::error::{Asked, UpstreamError};
+use super::gather::Absent;
 use super::head::Head;
 use super::headers::pick;
 use super::health::Health;
@@ -102,7 +103,7 @@ impl Upstream {
         let ask = self.ask_for_manifest(UpstreamKind::Manifest, Method::GET, repository, reference)?;
         let _place = self.place(&ask, repository).await?;
         let read = |parts: &Parts, bytes| manifest::read(&parts.headers, bytes, reference);
-        self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await
+        self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await.map(Result::ok)
     }
 
     /// What a reference names, without the bytes: the request of [`Self::manifest`] with HEAD.
@@ -123,7 +124,7 @@ impl Upstream {
         let ask = self.ask(UpstreamKind::Config, Method::GET, &path, Some(repository))?;
         let _place = self.place(&ask, repository).await?;
         let verify = |_: &Parts, bytes: Bytes| manifest::verify(digest, &bytes).map(|()| bytes);
-        self.attempts.gather(&ask, limit, verify).await
+        self.attempts.gather(&ask, limit, verify).await.map(Result::ok)
     }
 
     /// A blob as a stream for a client. `method` is GET or HEAD.
@@ -150,7 +151,7 @@ impl Upstream {
     /// Another small resource of a repository, of at most `limit` bytes, a JSON object and only to be
     /// passed on: its tags, its referrers. `path_and_query` starts with `/v2/<repository>/`.
     ///
-    /// The status is 200 or 404; a 404 has no body.
+    /// The status is 200 or 404; the body of a 404 is what it says about itself, or nothing.
     pub async fn small(
         &self,
         repository: &Repository,
@@ -171,8 +172,8 @@ impl Upstream {
             Ok(response)
         };
         let found = self.attempts.gather(&ask, limit, pass).await?;
-        Ok(found.unwrap_or_else(|| {
-            let mut absent = Response::new(Bytes::new());
+        Ok(found.unwrap_or_else(|Absent(body)| {
+            let mut absent = Response::new(body);
             *absent.status_mut() = StatusCode::NOT_FOUND;
             absent
         }))
@@ -226,7 +227,11 @@ impl fmt::Debug for Upstream {
 
 /// A login page, say, is no answer of a registry (threat T27).
 fn is_json_object(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    // Of text that is skipped unseen, serde would not notice that it is none.
+    let is_object = |text: &str| {
+        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    };
+    str::from_utf8(bytes).is_ok_and(is_object)
 }
 
 /// What the token is for and what is asked for must be the same repository (threat T11).

@@ -12,14 +12,17 @@ use super::kind::{ErrorKind, Wrong};
 use super::retry::Retry;
 use super::watch::Watch;
 
+/// There is no such thing; the body that says so, empty where it is none to read.
+pub(super) struct Absent(pub(super) Bytes);
+
 impl Attempts {
-    /// What `check` makes of a 200 with at most `limit` bytes; `None` for a 404.
+    /// What `check` makes of a 200 with at most `limit` bytes; for a 404 what it says, if that is of a decent size.
     pub(super) async fn gather<T>(
         &self,
         ask: &Ask,
         limit: usize,
         check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
-    ) -> Result<Option<T>, UpstreamError> {
+    ) -> Result<Result<T, Absent>, UpstreamError> {
         let mut retry = Retry::default();
         loop {
             match self.gather_once(ask, limit, &check).await {
@@ -34,7 +37,7 @@ impl Attempts {
         ask: &Ask,
         limit: usize,
         check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
-    ) -> Result<Option<T>, UpstreamError> {
+    ) -> Result<Result<T, Absent>, UpstreamError> {
         let mut watch = self.begin(ask)?;
         let result = self.gather_watched(ask, limit, check, &mut watch).await;
         self.end(watch, result.as_ref().err());
@@ -47,15 +50,14 @@ impl Attempts {
         limit: usize,
         check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
         watch: &mut Watch<'_>,
-    ) -> Result<Option<T>, UpstreamError> {
+    ) -> Result<Result<T, Absent>, UpstreamError> {
         let answer = self.ask(ask).await?;
         watch.headers();
         match answer.response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => {
                 watch.absent();
-                self.transport.discard(answer.response.into_body()).await;
-                return Ok(None);
+                return Ok(Err(Absent(self.transport.rest(answer.response.into_body()).await)));
             }
             _ => return Err(self.failure(ask, answer).await),
         }
@@ -64,6 +66,6 @@ impl Attempts {
         let failed = |kind| ask.failed(&uri, kind);
         identity(&parts.headers).map_err(|wrong| failed(ErrorKind::Wrong(wrong)))?;
         let bytes = self.transport.gather(body, limit).await.map_err(failed)?;
-        check(&parts, bytes).map(Some).map_err(|wrong| failed(ErrorKind::Wrong(wrong)))
+        check(&parts, bytes).map(Ok).map_err(|wrong| failed(ErrorKind::Wrong(wrong)))
     }
 }

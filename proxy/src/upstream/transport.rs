@@ -110,15 +110,18 @@ impl Transport {
 
     /// Reads what is left of an unwanted body, so that its connection can be used again.
     pub(super) async fn discard(&self, body: Incoming) {
-        let _unwanted = timeout(DISCARD, self.gather(body, MAX_ERROR_BYTES)).await;
+        self.rest(body).await;
+    }
+
+    /// The body of a refusal; nothing where it is large or slow.
+    pub(super) async fn rest(&self, body: Incoming) -> Bytes {
+        let gathered = timeout(DISCARD, self.gather(body, MAX_ERROR_BYTES)).await;
+        gathered.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// What the body of an error answer says.
     pub(super) async fn detail(&self, body: Incoming) -> Detail {
-        match timeout(DISCARD, self.gather(body, MAX_ERROR_BYTES)).await {
-            Ok(Ok(bytes)) => Detail::read(&bytes),
-            _ => Detail::default(),
-        }
+        Detail::read(&self.rest(body).await)
     }
 
     /// A body that stood still for too long.

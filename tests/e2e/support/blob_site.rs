@@ -4,7 +4,9 @@ use std::time::Duration;
 use testkit::client::{self, Response};
 use testkit::{Onetag, Registry};
 
-use super::{REPOSITORY, eventually, serve};
+use super::{REPOSITORY, eventually, refusal, serve};
+
+const SETTINGS: &str = "onetag.toml";
 
 /// A registry, and onetag with a data directory in front of it.
 pub(crate) struct BlobSite {
@@ -21,13 +23,34 @@ pub(crate) fn distinct_bytes(size: usize) -> Vec<u8> {
         .collect()
 }
 
+/// The status and the code of a refusal; panics without showing the body of what is none, which may be a blob.
+#[track_caller]
+pub(crate) fn refused(got: &Response) -> (u16, String) {
+    assert!(got.status >= 400, "{} with {} bytes", got.status, got.body.len());
+    let (status, code, _) = refusal(got);
+    (status, code)
+}
+
+/// Onetag with this data directory, and the settings in it if there are any.
 fn start(registry: &Registry, data: &Path) -> Onetag {
-    serve(&registry.url(), &["--data-dir", data.to_str().expect("a path in UTF-8")])
+    let settings = data.join(SETTINGS);
+    let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+    let (data, config) = (text(data), text(&settings));
+    let args = ["--data-dir", &data, "--config", &config];
+    serve(&registry.url(), if settings.exists() { &args } else { &args[..2] })
 }
 
 impl BlobSite {
     pub(crate) async fn start() -> Self {
+        Self::configured("").await
+    }
+
+    /// The same with these settings.
+    pub(crate) async fn configured(settings: &str) -> Self {
         let (registry, data) = (Registry::start().await, tempfile::tempdir().expect("a directory"));
+        if !settings.is_empty() {
+            std::fs::write(data.path().join(SETTINGS), settings).expect("a writable directory");
+        }
         let onetag = start(&registry, data.path());
         Self { registry, onetag, data }
     }

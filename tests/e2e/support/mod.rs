@@ -7,7 +7,7 @@ mod poll;
 mod process;
 mod site;
 
-pub(crate) use blob_site::{BlobSite, distinct_bytes};
+pub(crate) use blob_site::{BlobSite, distinct_bytes, refused};
 pub(crate) use expect::{entry, entry_json, index, refusal, served_as};
 pub(crate) use legacy::Legacy;
 pub(crate) use poll::eventually;

@@ -86,9 +86,9 @@ pub(super) const KINDS: &[Kind] = &[
     kind("no length", Bodies, |_| Fault::NoContentLength),
     kind("shortened", Lengths, |draw| Fault::Shortened(1 + draw.within())),
     kind("lengthened", Lengths, |draw| Fault::Lengthened(draw.dice.bytes(9))),
-    kind("flipped bit", Content, |draw| draw.flip()),
+    kind("flipped bit", Content, flipped),
     kind("other bytes", Content, |draw| Fault::Body(draw.dice.bytes(draw.size()))),
-    kind("another's body", Content, |draw| draw.of_another()),
+    kind("another's body", Content, of_another),
     kind("page", Content, |_| page("text/html")),
     kind("page with a type", Content, |_| page(OCI_INDEX)),
     kind("empty", Content, |_| Fault::Body(Vec::new())),
@@ -170,20 +170,6 @@ impl Draw<'_> {
         self.dice.below(self.size())
     }
 
-    /// The highest bit of a byte where only text that is none can be told to be wrong.
-    fn flip(&mut self) -> Fault {
-        let bit = self.dice.below(8 * self.size());
-        let named = !matches!(self.target, Target::TagGet | Target::List);
-        Fault::FlipBit(if named { bit } else { bit | 7 })
-    }
-
-    fn of_another(&mut self) -> Fault {
-        Fault::Body(match self.target {
-            Target::Digest | Target::Config => self.elsewhere.manifest.clone(),
-            _ => self.dice.bytes(LAYER),
-        })
-    }
-
     fn other_type(&mut self) -> String {
         let types = ["text/html; charset=utf-8", "application/octet-stream", OCI_INDEX, SCHEMA1];
         // What is said of a list is not looked at unless it is a page.
@@ -199,6 +185,20 @@ impl Draw<'_> {
     fn wait(&mut self) -> &'static str {
         if self.dice.once_in(6) { "1" } else { "0" }
     }
+}
+
+/// The highest bit of a byte where only text that is none can be told to be wrong.
+fn flipped(draw: &mut Draw<'_>) -> Fault {
+    let bit = draw.dice.below(8 * draw.size());
+    let named = !matches!(draw.target, Target::TagGet | Target::List);
+    Fault::FlipBit(if named { bit } else { bit | 7 })
+}
+
+fn of_another(draw: &mut Draw<'_>) -> Fault {
+    Fault::Body(match draw.target {
+        Target::Digest | Target::Config => draw.elsewhere.manifest.clone(),
+        _ => draw.dice.bytes(LAYER),
+    })
 }
 
 fn altered(code: Option<u16>, headers: &[(&str, &str)]) -> Fault {

@@ -112,15 +112,18 @@ fn verdict(
     let mut verdict = Verdict::default();
     verdict.figure("seed", plan.arguments.seed);
     verdict.figure("faults", storm.struck());
-    let (kinds, possible) = storm.kinds();
-    verdict.figure("kinds", format!("{kinds} of {possible}"));
+    let (missed, kinds) = (storm.missed(), kinds::KINDS.len());
+    verdict.figure("kinds", kinds - missed.len());
+    if !missed.is_empty() {
+        verdict.detail(format!("never struck: {}", missed.join(", ")));
+    }
     verdict.figure("pulls", tally.pulls());
     verdict.figure("complete", tally.count(Outcome::Right));
     verdict.figure("refused or cut", tally.count(Outcome::Refused));
     verdict.none("smaller", tally.count(Outcome::Smaller));
     verdict.none("wrong bytes", tally.count(Outcome::Wrong));
     verdict.figure("blobs", if keeps_blobs { "verified" } else { "passed on, their bytes not lied about" });
-    verdict.bound(kinds >= KINDS, || format!("{kinds} kinds of faults are fewer than {KINDS}"));
+    verdict.bound(kinds - missed.len() >= KINDS, || format!("fewer than {KINDS} kinds of faults struck"));
     for (route, right) in tally.right_by_route() {
         verdict.bound(right > 0, || format!("no {route} was ever complete"));
     }

@@ -11,7 +11,7 @@ use super::world::{LAYER, World};
 use crate::dice::Dice;
 
 /// One request in so many is struck.
-const ONE_IN: usize = 8;
+const ONE_IN: usize = 10;
 
 /// A path that leads to itself for ever.
 const LOOP: &str = "/v2/loop/manifests/loop";
@@ -76,10 +76,10 @@ impl Storm {
         total(&self.struck[..])
     }
 
-    /// How many kinds struck, and how many there are.
-    pub(super) fn kinds(&self) -> (usize, usize) {
-        let struck = self.struck.iter().filter(|count| count.load(Ordering::Relaxed) > 0).count();
-        (struck, KINDS.len())
+    /// The kinds that never struck.
+    pub(super) fn missed(&self) -> Vec<&'static str> {
+        let counted = KINDS.iter().zip(self.struck.iter());
+        counted.filter(|(_, count)| count.load(Ordering::Relaxed) == 0).map(|(kind, _)| kind.name()).collect()
     }
 }
 

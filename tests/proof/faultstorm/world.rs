@@ -1,4 +1,4 @@
-//! What the registry holds: tags that come, move and go, and what they lead to.
+//! What the registry holds: tags that come and move, and what they lead to.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +41,8 @@ struct State {
     tags: Vec<Tagged>,
     lists: Vec<Arc<Thing>>,
     handed_out: Vec<Arc<Thing>>,
+    /// The paths of those.
+    remembered: HashSet<String>,
 }
 
 /// One tag with its member and what both lead to.
@@ -76,6 +78,7 @@ impl World {
             tags: Vec::new(),
             lists: vec![list(&registry)],
             handed_out: Vec::new(),
+            remembered: HashSet::new(),
         };
         let layers = Arc::default();
         for _ in 0..FIRST {
@@ -88,7 +91,7 @@ impl World {
         Arc::clone(&self.layers)
     }
 
-    /// A tag comes or moves; the oldest goes when there are enough.
+    /// A tag comes or moves; the oldest is left alone from then on when there are enough.
     pub(super) fn change(&self) {
         let mut state = self.state();
         if state.dice.once_in(2) {
@@ -98,7 +101,7 @@ impl World {
         }
         if state.tags.len() > TAGS {
             let gone = state.tags.remove(0);
-            gone.leave(&self.registry);
+            gone.leave(&self.registry, &self.layers);
         }
         drop(state);
         self.registry.forget_requests();
@@ -132,8 +135,7 @@ impl World {
         let repository = repository.expect("the path of a tag");
         let thing = Thing::manifest(Route::Digest, repository, &document.digest.clone(), document);
         let mut state = self.state();
-        let known = state.handed_out.iter().any(|other| other.path() == thing.path());
-        if !known && state.handed_out.len() < HANDED_OUT {
+        if state.handed_out.len() < HANDED_OUT && state.remembered.insert(thing.path()) {
             state.handed_out.push(Arc::new(thing));
         }
     }
@@ -228,13 +230,16 @@ impl Tagged {
         };
     }
 
-    /// The tag goes with its layers, which take the most room; what was handed out stays.
-    fn leave(&self, registry: &Registry) {
-        registry.delete_tag(&self.repository, &self.tag);
-        registry.delete_tag(&self.repository, &format!("{}-{WORD}", self.tag));
+    /// Its layers go, which take the most room. The rest stays: it may be asked for at this moment, and what is half
+    /// gone would be merged from what is left.
+    fn leave(&self, registry: &Registry, layers: &Mutex<HashSet<String>>) {
+        let mut layers = layers.lock().unwrap_or_else(PoisonError::into_inner);
         for part in self.parts.iter().filter(|part| part.route == Route::Blob) {
             let path = part.path();
-            registry.delete_blob(&self.repository, path.rsplit('/').next().unwrap_or_default());
+            let digest = path.rsplit('/').next().unwrap_or_default();
+            if layers.remove(digest) {
+                registry.delete_blob(&self.repository, digest);
+            }
         }
     }
 }

@@ -103,6 +103,11 @@ impl Follower {
         (progress.size(), progress.written)
     }
 
+    /// Whether the cache has given up on the blob, so that it passes by.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.progress.borrow().state, State::Abandoned(_))
+    }
+
     /// Waits until the byte `first` may be read, or nothing more comes, so that a failure is told before
     /// an answer begins. Returns whether there is such a blob.
     ///

@@ -101,17 +101,6 @@ pub enum Found {
     Missing,
 }
 
-/// Who has asked for a blob.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
-    /// It is here, in whatever repository it was asked for.
-    File,
-    /// It arrives, for this repository.
-    Arrival(Repository),
-    /// Nobody has.
-    Nobody,
-}
-
 /// What came of joining the arrival of a blob.
 pub enum Joined {
     /// The arrival begins.
@@ -122,7 +111,7 @@ pub enum Joined {
     Foreign,
     /// It is here by now.
     Here,
-    /// The cache takes nothing at the moment.
+    /// The cache takes nothing at the moment, or nothing arrives that could be followed.
     Closed,
 }
 
@@ -178,21 +167,9 @@ impl Blobs {
         self.state().index.size(digest)
     }
 
-    /// Who has asked for a blob.
-    pub fn holder(&self, digest: &Digest) -> Holder {
-        let state = self.state();
-        if state.index.size(digest).is_some() {
-            return Holder::File;
-        }
-        match state.arrivals.get(digest) {
-            Some(arrival) => Holder::Arrival(arrival.repository.clone()),
-            None => Holder::Nobody,
-        }
-    }
-
-    /// A place at the arrival of a blob, if it arrives now.
-    pub fn follow(&self, digest: &Digest) -> Option<Follower> {
-        self.state().arrivals.get(digest).map(|arrival| Follower::of(arrival))
+    /// Joins the arrival of a blob, if it arrives now. Only who is `allowed` may join one for another repository.
+    pub fn follow(&self, digest: &Digest, repository: &Repository, allowed: bool) -> Joined {
+        self.state().follow(digest, repository, allowed).unwrap_or(Joined::Closed)
     }
 
     /// Joins the arrival of a blob, or starts it, out of `feed`. Only who is `allowed` may join one for another
@@ -206,9 +183,8 @@ impl Blobs {
     ) -> Joined {
         let is_closed = self.is_closed();
         let mut state = self.state();
-        if let Some(arrival) = state.arrivals.get(digest) {
-            let may = allowed || arrival.repository == *repository;
-            return if may { Joined::Joined(Follower::of(arrival)) } else { Joined::Foreign };
+        if let Some(joined) = state.follow(digest, repository, allowed) {
+            return joined;
         }
         if is_closed || state.arrivals.len() >= MAX_ARRIVALS {
             return Joined::Closed;
@@ -218,10 +194,10 @@ impl Blobs {
         }
         let (progress, receiver) = watch::channel(Progress::new());
         let arrival = Arc::new(Arrival { repository: repository.clone(), progress });
-        state.arrivals.insert(digest.clone(), Arc::clone(&arrival));
-        drop(state);
         let follower = Follower::of(&arrival);
         drop(receiver);
+        state.arrivals.insert(digest.clone(), Arc::clone(&arrival));
+        drop(state);
         let (blobs, digest, feed) = (Arc::clone(self), digest.clone(), Arc::clone(feed));
         Download { blobs, digest, arrival, feed }.start();
         Joined::Started(follower)
@@ -281,6 +257,12 @@ impl Blobs {
 }
 
 impl State {
+    fn follow(&self, digest: &Digest, repository: &Repository, allowed: bool) -> Option<Joined> {
+        let arrival = self.arrivals.get(digest)?;
+        let may = allowed || arrival.repository == *repository;
+        Some(if may { Joined::Joined(Follower::of(arrival)) } else { Joined::Foreign })
+    }
+
     fn land(&mut self, digest: &Digest, arrival: &Arc<Arrival>) {
         if self.arrivals.get(digest).is_some_and(|listed| Arc::ptr_eq(listed, arrival)) {
             self.arrivals.remove(digest);

@@ -19,5 +19,5 @@ mod tests;
 
 pub use arrival::Follower;
 pub use body::{BlobBody, Part};
-pub use cache::{BlobSettings, Blobs, Found, Holder, Joined, OpenBlobsError};
+pub use cache::{BlobSettings, Blobs, Found, Joined, OpenBlobsError};
 pub use feed::{BlobError, Feed, FeedBody, FeedError, Opened};

@@ -308,9 +308,9 @@ mod tests {
 
     #[test]
     fn a_damaged_database_is_put_aside() {
-        for damage in [&b"no database at all"[..], &[0; 1 << 16]] {
+        for damage in [b"no database at all".to_vec(), vec![0; 1 << 16]] {
             let directory = tempfile::tempdir().unwrap();
-            fs::write(directory.path().join(FILE), damage).unwrap();
+            fs::write(directory.path().join(FILE), &damage).unwrap();
             let store = DiskStore::open(directory.path()).unwrap();
             store.write(&[put("a", "1")]).unwrap();
             assert_eq!(get(&store, "a").as_deref(), Some("1"));

@@ -39,7 +39,7 @@ impl Open {
     pub(super) fn or_anew(directory: &Path) -> Result<Self, BoxError> {
         fs::create_dir_all(directory)?;
         let path = directory.join(FILE);
-        match std::panic::catch_unwind(|| Self::of_file(&path)) {
+        match std::panic::catch_unwind(|| Self::create(&path)) {
             Ok(Ok(open)) => Ok(open),
             Ok(Err(error)) if !is_damage(&error) => Err(match error {
                 redb::Error::DatabaseAlreadyOpen => "another onetag has it open; give each its own".into(),
@@ -51,7 +51,7 @@ impl Open {
                 fs::rename(&path, &aside)?;
                 let error = error.as_deref().unwrap_or("it cannot be read");
                 tracing::error!(%error, aside = %aside.display(), "the database is damaged and begun anew");
-                Ok(Self::of_file(&path)?)
+                Ok(Self::create(&path)?)
             }
         }
     }
@@ -76,7 +76,7 @@ impl Open {
         std::panic::catch_unwind(open).unwrap_or(Err(redb::Error::PreviousIo))
     }
 
-    fn of_file(path: &Path) -> Result<Self, redb::Error> {
+    fn create(path: &Path) -> Result<Self, redb::Error> {
         Self::with(Database::create(path)?, path, true)
     }
 

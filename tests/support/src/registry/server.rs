@@ -161,7 +161,9 @@ impl Service {
             Some((id, fault)) => {
                 let answer = self.honest(&parts, body).await;
                 if fault.alters_the_answer() && answer.status == StatusCode::UNAUTHORIZED {
-                    id.into_iter().for_each(|id| self.front.script.give_back(id));
+                    if let Some(id) = id {
+                        self.front.script.give_back(id);
+                    }
                     answer
                 } else {
                     answer.altered_by(fault)
