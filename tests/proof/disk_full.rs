@@ -75,9 +75,16 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     let onetag = serve();
     let mut full = FullDisk { onetag: &onetag, early: &early, stock: &mut stock };
     tally.add(full.pulls().await.about("started on a full disk"));
+    // Another one, for which there is not even room for an empty database.
+    let fresh = plan.subject.serve(&registry.url(), Some(&disk.path().join("fresh")), ARGS);
+    tally.add(pull_all(&fresh, &things(&early)).await.about("begun on a full disk"));
+    let said = fresh.stderr_text();
+    verdict.bound(said.contains("the disk is full"), || format!("a start on a full disk says {said:?}"));
+    stop(fresh);
 
-    fs::remove_file(filler).expect("the filler goes");
-    fs::remove_file(stuffing).expect("the stuffing goes");
+    for file in [filler, stuffing] {
+        fs::remove_file(file).expect("it goes");
+    }
     let (resumed, pulled) = resumes(&onetag, &mut stock).await;
     tally.add(pulled.about("room again"));
     match resumed {

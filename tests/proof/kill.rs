@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use testkit::{Fault, Kind, Match, Onetag, Registry, client};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::Plan;
@@ -27,8 +28,10 @@ const PULLERS: u64 = 12;
 const TAGS: usize = 8;
 const BLOBS: usize = 3;
 
-/// The process lives for so many milliseconds after the first pull.
+/// The process lives for so many milliseconds after the first pull; every other one at most, for it is killed as soon as
+/// clients have got so many digests: what was promised must be there then, not soon after.
 const LIFE: std::ops::Range<usize> = 5..300;
+const PROMISES: usize = 4;
 
 /// It is ready again this long after its start.
 const READY: Duration = Duration::from_secs(2);
@@ -47,6 +50,12 @@ type Promised = BTreeMap<String, Arc<Thing>>;
 struct Round {
     tags: Vec<Tagged>,
     blobs: Vec<Arc<Thing>>,
+}
+
+/// When a process is killed.
+struct End {
+    after: Duration,
+    promises: usize,
 }
 
 /// What came of all rounds.
@@ -69,8 +78,6 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     std::fs::write(&file, SETTINGS).expect("a file");
     let args = ["--config", file.to_str().expect("a path in UTF-8"), "--log-level", "error"];
     let registry = Arc::new(Registry::start().await);
-    let throttled = Match::all().kind(Kind::Blob).method("GET");
-    registry.fail(throttled, Fault::Drip { bytes: BLOB_PIECE, every: BLOB_PAUSE });
     let mut dice = Dice::new(plan.arguments.seed, 5);
     let mut stock = Stock::new(&registry, dice.player(0));
     let mut sum = Sum::default();
@@ -78,11 +85,14 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
     for number in 1..=plan.arguments.kills {
         let round = Round::new(&mut stock, &mut dice);
         let mut onetag = sum.start(plan, &registry, data.path(), &args).await;
-        registry.go_down().await;
-        sum.check(&onetag, data.path(), before.as_ref()).await;
-        registry.come_back().await;
-        let life = Duration::from_millis((LIFE.start + dice.below(LIFE.len())) as u64);
-        sum.pull_until_killed(&mut onetag, &round, life, &dice.player(number as u64)).await;
+        sum.check(&registry, &onetag, data.path(), before.as_ref()).await;
+        let slow = Fault::Drip { bytes: BLOB_PIECE, every: BLOB_PAUSE };
+        registry.fail(Match::all().kind(Kind::Blob).method("GET"), slow);
+        let end = End {
+            after: Duration::from_millis((LIFE.start + dice.below(LIFE.len())) as u64),
+            promises: if number % 2 == 0 { 1 + dice.below(PROMISES) } else { usize::MAX },
+        };
+        sum.pull_until_killed(&mut onetag, &round, end, &dice.player(number as u64)).await;
         sum.cut_downloads += files::arriving(data.path()).len();
         for blob in before.iter().flat_map(|before| &before.blobs) {
             stock.forget(blob);
@@ -90,8 +100,7 @@ pub(crate) async fn run(plan: &Plan) -> Verdict {
         before = Some(round);
     }
     let mut onetag = sum.start(plan, &registry, data.path(), &args).await;
-    registry.go_down().await;
-    sum.check(&onetag, data.path(), before.as_ref()).await;
+    sum.check(&registry, &onetag, data.path(), before.as_ref()).await;
     onetag.terminate();
     onetag.wait(Duration::from_secs(10));
     sum.verdict(plan, data.path())
@@ -121,17 +130,22 @@ impl Sum {
         onetag
     }
 
-    /// With the registry down: all that was promised is there, and what blobs are there are right.
-    async fn check(&mut self, onetag: &Onetag, data: &Path, before: Option<&Round>) {
+    /// With nothing to be had from the registry: all that was promised is there, and what blobs are there are right.
+    async fn check(&mut self, registry: &Registry, onetag: &Onetag, data: &Path, before: Option<&Round>) {
+        // It keeps its port, which somebody else could take if it were closed so often.
+        registry.heal();
+        registry.fail(Match::all(), Fault::Reset);
         let mut caller = Caller::of(onetag);
-        for thing in self.promised.values() {
+        let mut kept = Promised::new();
+        for (path, thing) in std::mem::take(&mut self.promised) {
             self.checked += 1;
-            match pull(&mut caller, thing, How::Get).await {
-                Pulled::Right => {}
+            match pull(&mut caller, &thing, How::Get).await {
+                Pulled::Right => drop(kept.insert(path, thing)),
                 Pulled::Failed(what) => self.lost.push(what),
                 Pulled::Wrong(what) => self.tally.wrong.push(what),
             }
         }
+        self.promised = kept;
         let blobs = before.into_iter().flat_map(|before| &before.blobs);
         for blob in blobs.filter(|blob| files::of_blob(data, &blob.digest()).exists()) {
             match pull(&mut caller, blob, How::Get).await {
@@ -140,11 +154,13 @@ impl Sum {
                 pulled => self.tally.note(pulled),
             }
         }
+        registry.heal();
     }
 
     /// Clients pull until the process is killed under them.
-    async fn pull_until_killed(&mut self, onetag: &mut Onetag, round: &Round, life: Duration, dice: &Dice) {
+    async fn pull_until_killed(&mut self, onetag: &mut Onetag, round: &Round, end: End, dice: &Dice) {
         let killed = Arc::new(AtomicBool::new(false));
+        let (tell, mut told) = mpsc::unbounded_channel();
         let pullers = (0..PULLERS).map(|number| {
             let puller = Puller {
                 caller: Caller::of(onetag),
@@ -163,13 +179,20 @@ impl Sum {
                 blobs: round.blobs.clone(),
                 dice: dice.player(number),
                 killed: Arc::clone(&killed),
+                tell: tell.clone(),
                 tally: Tally::default(),
                 promised: Promised::default(),
             };
             puller.pull_until_killed()
         });
         let pullers: JoinSet<_> = pullers.collect();
-        tokio::time::sleep(life).await;
+        let enough = async {
+            for _ in 0..end.promises {
+                told.recv().await;
+            }
+        };
+        // Either is the end.
+        let _elapsed = tokio::time::timeout(end.after, enough).await;
         killed.store(true, Ordering::SeqCst);
         onetag.kill();
         onetag.wait(Duration::from_secs(5));
@@ -209,6 +232,8 @@ struct Puller {
     blobs: Vec<Arc<Thing>>,
     dice: Dice,
     killed: Arc<AtomicBool>,
+    /// Takes the news of each new promise.
+    tell: mpsc::UnboundedSender<()>,
     tally: Tally,
     promised: Promised,
 }
@@ -230,7 +255,11 @@ impl Puller {
                 }
                 Pulled::Right => {
                     // The digest was in the answer, to HEAD as well.
-                    self.promised.extend(promise.map(|thing| (thing.path(), thing)));
+                    if let Some(thing) = promise
+                        && self.promised.insert(thing.path(), thing).is_none()
+                    {
+                        self.tell.send(()).expect("somebody waits for the end");
+                    }
                     self.tally.right += 1;
                 }
                 pulled => self.tally.note(pulled),
