@@ -68,12 +68,15 @@ impl Open {
         })
     }
 
-    /// Opens the database where it cannot be written.
+    /// Opens the database where it cannot be written. What is none, because there was no room for one, is empty.
     pub(super) fn to_read(directory: &Path) -> Result<Self, redb::Error> {
         let path = directory.join(FILE);
-        let open =
-            || Self::with(Database::builder().create_with_backend(Unwritten::open(&path)?)?, &path, false);
-        std::panic::catch_unwind(open).unwrap_or(Err(redb::Error::PreviousIo))
+        let open = |file: Unwritten| Self::with(Database::builder().create_with_backend(file)?, &path, false);
+        let attempt = || match open(Unwritten::open(&path)?) {
+            Err(error) if is_damage(&error) => open(Unwritten::open(&path)?.emptied()),
+            opened => opened,
+        };
+        std::panic::catch_unwind(attempt).unwrap_or(Err(redb::Error::PreviousIo))
     }
 
     fn create(path: &Path) -> Result<Self, redb::Error> {
@@ -144,12 +147,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_no_database_cannot_be_read() {
+    fn what_is_no_database_is_empty_and_stays_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(Open::to_read(directory.path()).is_err());
-        fs::write(directory.path().join(FILE), "no database at all").unwrap();
-        assert!(Open::to_read(directory.path()).is_err());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(Open::to_read(directory.path()).is_err(), "that needs a file");
+        for content in [&b""[..], b"no database at all", &[0; 10_000]] {
+            fs::write(directory.path().join(FILE), content).unwrap();
+            let read = Open::to_read(directory.path()).unwrap();
+            let table = read.database.begin_read().unwrap().open_table(definition(Table::Tags)).unwrap();
+            assert!(table.get("a").unwrap().is_none());
+            assert!(fs::read(directory.path().join(FILE)).unwrap() == content);
+        }
     }
 
     #[test]

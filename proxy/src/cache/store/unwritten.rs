@@ -49,6 +49,12 @@ impl Unwritten {
         Ok(Self { file, has_lock, state: Mutex::new(state) })
     }
 
+    /// The same, as if nothing were in it.
+    pub(super) fn emptied(self) -> Self {
+        *self.state() = State { length: 0, in_file: 0, pages: BTreeMap::new() };
+        self
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
