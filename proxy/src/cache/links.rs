@@ -11,7 +11,7 @@ use onetag_oci::{Digest, Repository};
 use super::manifests::key;
 use super::records::Records;
 use super::store::{Table, Write};
-use super::used::Used;
+use super::used::{Due, Used};
 
 /// The most links that are remembered; one takes some hundred bytes.
 const MAX_LINKS: u64 = 100_000;
@@ -34,15 +34,17 @@ impl Links {
     pub async fn knows(&self, repository: &Repository, digest: &Digest) -> bool {
         let memory_key = (repository.clone(), digest.clone());
         if let Some(used) = self.memory.get(&memory_key) {
-            if used.is_due() {
-                self.records.note(vec![Write::Touch(Table::Links, key(repository, digest))]);
+            match used.due(&self.records) {
+                Due::Nothing => {}
+                Due::Touch => self.records.note(vec![Write::Touch(Table::Links, key(repository, digest))]),
+                Due::Put => self.records.note(vec![link(repository, digest)]),
             }
             return true;
         }
         let known = self.records.get(Table::Links, key(repository, digest)).await;
         let known = known.is_ok_and(|value| value.is_some());
         if known {
-            self.memory.insert(memory_key, Arc::new(Used::now()));
+            self.memory.insert(memory_key, Arc::new(Used::found(&self.records)));
         }
         known
     }
@@ -57,10 +59,14 @@ impl Links {
     pub fn note(&self, repository: &Repository, digest: &Digest) {
         let memory_key = (repository.clone(), digest.clone());
         if !self.memory.contains_key(&memory_key) {
-            self.records.note(vec![Write::Put(Table::Links, key(repository, digest), Bytes::new())]);
-            self.memory.insert(memory_key, Arc::new(Used::now()));
+            self.records.note(vec![link(repository, digest)]);
+            self.memory.insert(memory_key, Arc::new(Used::now(&self.records)));
         }
     }
+}
+
+fn link(repository: &Repository, digest: &Digest) -> Write {
+    Write::Put(Table::Links, key(repository, digest), Bytes::new())
 }
 
 #[cfg(test)]
@@ -73,7 +79,7 @@ mod tests {
     async fn a_link_is_of_one_repository_and_one_blob_and_outlives_the_process() {
         let directory = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Store> = Arc::new(DiskStore::open(directory.path()).unwrap());
-        let records = Arc::new(Records::new(Some(disk), &Arc::new(Metrics::new().unwrap())));
+        let records = Arc::new(Records::new(Some((disk, Vec::new())), &Arc::new(Metrics::new().unwrap())));
         let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
         let (a, b): (Repository, Repository) = ("a".parse().unwrap(), "b".parse().unwrap());
         Links::new(Arc::clone(&records)).note(&a, &one);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use onetag_oci::{Digest, MediaType, Repository};
 
 use super::content::Content;
 use super::records::{Failure, Records};
 use super::store::{StoreError, Table, Write};
-use super::used::Used;
+use super::used::{Due, Used};
 
 /// Immutable content by repository and digest.
 ///
@@ -23,23 +24,28 @@ pub struct Manifests {
 struct Entry {
     content: Arc<Content>,
     used: Used,
+    /// Where its record is.
+    table: Table,
 }
 
 impl Manifests {
     /// Room for `bytes` of content in memory.
     pub fn new(bytes: u64, records: Arc<Records>) -> Self {
         let weigh = |_: &(Repository, Digest), entry: &Arc<Entry>| entry.content.weight();
-        Self { memory: Cache::builder().max_capacity(bytes).weigher(weigh).build(), records }
+        // Not by frequency: what was told just now is asked for next.
+        let memory = Cache::builder().max_capacity(bytes).weigher(weigh);
+        Self { memory: memory.eviction_policy(EvictionPolicy::lru()).build(), records }
     }
 
     /// The content of this digest in this repository, if it is in memory.
     pub fn get(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
         let entry = self.memory.get(&(repository.clone(), digest.clone()))?;
-        if self.records.are_kept() && entry.used.is_due() {
-            let key = key(repository, digest);
-            let touch = |table| Write::Touch(table, key.clone());
-            // It is in one of the two.
-            self.records.note(vec![touch(Table::Manifests), touch(Table::Merged)]);
+        if self.records.are_kept() {
+            match entry.used.due(&self.records) {
+                Due::Nothing => {}
+                Due::Touch => self.records.note(vec![Write::Touch(entry.table, key(repository, digest))]),
+                Due::Put => self.records.note(vec![entry.write(repository)]),
+            }
         }
         Some(Arc::clone(&entry.content))
     }
@@ -51,7 +57,8 @@ impl Manifests {
             tracing::debug!(%error, %repository, %digest, "not read");
             None
         })?;
-        self.remember(repository, &content);
+        let (content, used) = (Arc::clone(&content), Used::found(&self.records));
+        self.insert(repository, Entry { content: Arc::clone(&content), used, table: Table::Manifests });
         Some(content)
     }
 
@@ -70,34 +77,58 @@ impl Manifests {
 
     /// Keeps content of the upstream under its own digest.
     pub fn put(&self, repository: &Repository, content: &Arc<Content>) {
-        let known = self.memory.contains_key(&(repository.clone(), content.digest.clone()));
-        if self.records.are_kept() && !known {
-            let mut record = Vec::with_capacity(content.bytes.len() + 80);
-            record.extend_from_slice(content.media_type.as_str().as_bytes());
-            record.push(b'\n');
-            record.extend_from_slice(&content.bytes);
-            let key = key(repository, &content.digest);
-            self.records.note(vec![Write::Put(Table::Manifests, key, record.into())]);
+        // What is in memory is noted already, and again where that was lost.
+        if self.get(repository, &content.digest).is_some() {
+            return;
         }
-        self.remember(repository, content);
+        let used = Used::now(&self.records);
+        let entry = Entry { content: Arc::clone(content), used, table: Table::Manifests };
+        if self.records.are_kept() {
+            self.records.note(vec![entry.write(repository)]);
+        }
+        self.insert(repository, entry);
     }
 
-    /// Keeps content in memory alone: it is in the data directory in another table, or comes from there.
-    pub fn remember(&self, repository: &Repository, content: &Arc<Content>) {
-        let entry = Entry { content: Arc::clone(content), used: Used::now() };
-        self.memory.insert((repository.clone(), content.digest.clone()), Arc::new(entry));
+    /// Keeps a merged index in memory, too: its record is in another table.
+    pub fn remember_merged(&self, repository: &Repository, content: &Arc<Content>) {
+        let used = Used::found(&self.records);
+        self.insert(repository, Entry { content: Arc::clone(content), used, table: Table::Merged });
     }
 
-    /// Forgets content: it was deleted.
-    pub fn remove(&self, repository: &Repository, digest: &Digest) {
+    fn insert(&self, repository: &Repository, entry: Entry) {
+        self.memory.insert((repository.clone(), entry.content.digest.clone()), Arc::new(entry));
+    }
+
+    /// Forgets content: it was deleted. What has to be written so that a restart forgets it, too.
+    pub fn remove(&self, repository: &Repository, digest: &Digest) -> Write {
         self.memory.invalidate(&(repository.clone(), digest.clone()));
-        self.records.note(vec![Write::Remove(Table::Manifests, key(repository, digest))]);
+        Write::Remove(Table::Manifests, key(repository, digest))
     }
 
     /// The bytes that are held in memory.
     pub fn weight(&self) -> u64 {
         self.memory.weighted_size()
     }
+}
+
+impl Entry {
+    fn write(&self, repository: &Repository) -> Write {
+        let Self { content, table, .. } = self;
+        let key = key(repository, &content.digest);
+        match table {
+            Table::Manifests => Write::Put(*table, key, with_type(content)),
+            _ => Write::Put(*table, key, content.bytes.clone()),
+        }
+    }
+}
+
+/// A manifest as its record has it: the media type, which its bytes need not tell, and they.
+pub(super) fn with_type(content: &Content) -> Bytes {
+    let mut record = Vec::with_capacity(content.bytes.len() + 80);
+    record.extend_from_slice(content.media_type.as_str().as_bytes());
+    record.push(b'\n');
+    record.extend_from_slice(&content.bytes);
+    record.into()
 }
 
 /// The key of what a repository has by digest.

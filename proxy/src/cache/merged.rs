@@ -13,7 +13,7 @@ use super::content::Content;
 use super::manifests::key;
 use super::records::{Failure, Records};
 use super::store::{Store, StoreError, Table, Write};
-use super::used::Used;
+use super::used::{Due, Used};
 
 /// About what the source of one digest takes in memory.
 const SOURCE_BYTES: u64 = 256;
@@ -48,8 +48,12 @@ impl MergedStore {
     pub fn new(bytes: u64, records: Arc<Records>, with_sources: HashSet<Repository>) -> Self {
         let weigh = |_: &(Repository, Digest), kept: &Kept| kept.content.weight();
         Self {
-            indexes: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
             // Not by frequency: what was told just now must be found, however full it is.
+            indexes: Cache::builder()
+                .max_capacity(bytes)
+                .weigher(weigh)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
             sources: Cache::builder()
                 .max_capacity(bytes / 2 / SOURCE_BYTES)
                 .eviction_policy(EvictionPolicy::lru())
@@ -107,11 +111,10 @@ impl MergedStore {
         };
         let known = sources.iter().all(is_known);
         let write = |(digest, source): &(Digest, Repository)| {
-            let key = key(repository, digest);
             if known {
-                return Write::Touch(Table::Sources, key);
+                return Write::Touch(Table::Sources, key(repository, digest));
             }
-            Write::Put(Table::Sources, key, Bytes::copy_from_slice(source.as_str().as_bytes()))
+            write(repository, digest, source)
         };
         let writes = sources.iter().map(write).collect();
         if known {
@@ -136,8 +139,10 @@ impl MergedStore {
             return Ok(None);
         }
         if let Some(source) = self.sources.get(&(repository.clone(), digest.clone())) {
-            if source.used.is_due() {
-                self.records.note(vec![Write::Touch(Table::Sources, key(repository, digest))]);
+            match source.used.due(&self.records) {
+                Due::Nothing => {}
+                Due::Touch => self.records.note(vec![Write::Touch(Table::Sources, key(repository, digest))]),
+                Due::Put => self.records.note(vec![write(repository, digest, &source.repository)]),
             }
             return Ok(Some(source.repository.clone()));
         }
@@ -156,9 +161,14 @@ impl MergedStore {
     }
 
     fn remember_source(&self, repository: &Repository, digest: Digest, source: Repository, durable: bool) {
-        let source = Arc::new(Source { repository: source, durable, used: Used::now() });
+        let source = Arc::new(Source { repository: source, durable, used: Used::found(&self.records) });
         self.sources.insert((repository.clone(), digest), source);
     }
+}
+
+fn write(repository: &Repository, digest: &Digest, source: &Repository) -> Write {
+    let value = Bytes::copy_from_slice(source.as_str().as_bytes());
+    Write::Put(Table::Sources, key(repository, digest), value)
 }
 
 /// The repositories with digests that are in other repositories, by what the disk knows.
@@ -194,6 +204,10 @@ mod tests {
             Err(StoreError::Lost)
         }
 
+        fn is_crowded(&self) -> Result<bool, StoreError> {
+            Err(StoreError::Lost)
+        }
+
         fn prune(&self, _: u64) -> Result<usize, StoreError> {
             Err(StoreError::Lost)
         }
@@ -208,7 +222,7 @@ mod tests {
 
     fn merged(store: Arc<dyn Store>) -> MergedStore {
         let known = with_sources(&*store).unwrap_or_default();
-        let records = Records::new(Some(store), &Arc::new(Metrics::new().unwrap()));
+        let records = Records::new(Some((store, Vec::new())), &Arc::new(Metrics::new().unwrap()));
         MergedStore::new(1 << 20, Arc::new(records), known)
     }
 

@@ -1,6 +1,7 @@
 //! What onetag remembers: tags, which move, and content, which does not.
 
 mod blobs;
+mod changes;
 mod configs;
 mod content;
 mod links;
@@ -17,6 +18,7 @@ pub use blobs::{
     BlobBody, BlobError, BlobSettings, Blobs, Feed, FeedBody, FeedError, Follower, Found, Joined,
     OpenBlobsError, Opened, Part,
 };
+pub use changes::{Change, Changes, Latest, Place};
 pub use configs::Configs;
 pub use content::{Content, DigestMismatch};
 pub use links::Links;
@@ -24,5 +26,5 @@ pub use manifests::Manifests;
 pub use merged::{MergedStore, with_sources};
 pub use occurring::{Knowledge, Occurring};
 pub use records::{Failure, Records};
-pub use store::{DiskStore, OpenError, Store, StoreError, Table, Write, adopt};
+pub use store::{Adopted, DiskStore, OpenError, Store, StoreError, Table, Write, adopt};
 pub use tags::{Basis, Origin, Single, TagRecord, Tagged, Tags};

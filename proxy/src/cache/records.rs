@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a disk that failed is left alone.
 const REST: Duration = Duration::from_secs(5);
 
+/// How many threads may wait for the disk.
+const THREADS: usize = 32;
+
 /// How much may wait to be written, in KiB.
 const QUEUE_KIB: usize = 64 << 10;
 
@@ -32,6 +35,9 @@ struct Disk {
     /// Apart from each other: a disk that is full can be read.
     reads: Rest,
     writes: Arc<Rest>,
+    losses: Arc<AtomicU64>,
+    /// One for each thread that may wait for the disk: one that hangs must not take all threads there are.
+    places: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -46,9 +52,9 @@ struct Batch {
 }
 
 impl Records {
-    /// The records in `store`; none are kept without one.
-    pub fn new(store: Option<Arc<dyn Store>>, metrics: &Arc<Metrics>) -> Self {
-        Self(store.map(|store| Disk::new(store, Arc::clone(metrics))))
+    /// The records in `store`, with the stamp that goes with the first that is kept; none are kept without one.
+    pub fn new(store: Option<(Arc<dyn Store>, Vec<Write>)>, metrics: &Arc<Metrics>) -> Self {
+        Self(store.map(|(store, stamp)| Disk::new(store, stamp, Arc::clone(metrics))))
     }
 
     /// Whether anything is kept at all.
@@ -70,10 +76,13 @@ impl Records {
         disk.run(&disk.reads, work).await
     }
 
-    /// Removes what was not used since `before`, in seconds of the Unix epoch; how many records those were.
+    /// Removes some of what was not used since `before`, in seconds of the Unix epoch; how many records those were,
+    /// none at the end. It takes its time: that is no failure of the disk.
     pub async fn prune(&self, before: u64) -> Result<usize, Failure> {
         let Some(disk) = &self.0 else { return Ok(0) };
-        disk.run(&disk.writes, move |store| store.prune(before)).await
+        let store = Arc::clone(&disk.store);
+        let pruned = tokio::task::spawn_blocking(move || store.prune(before)).await;
+        pruned.unwrap_or(Err(StoreError::Lost)).map_err(Arc::new)
     }
 
     /// Does all of this or nothing; when it returns, it is on the disk. One transaction does the work of
@@ -103,8 +112,17 @@ impl Records {
         let resting = disk.writes.check().is_err();
         match room {
             Ok(room) if !resting => drop(disk.queue.send(Batch { writes, done: None, room })),
-            _ => disk.metrics.records_dropped.inc_by(writes.len() as u64),
+            _ => {
+                disk.losses.fetch_add(1, Ordering::Relaxed);
+                disk.metrics.records_dropped.inc_by(writes.len() as u64);
+            }
         }
+    }
+
+    /// How often something that was noted was lost, because the disk failed or could not keep up: what was noted
+    /// before is to be noted again.
+    pub fn losses(&self) -> u64 {
+        self.0.as_ref().map_or(0, |disk| disk.losses.load(Ordering::Relaxed))
     }
 
     /// How many bytes wait to be written, about.
@@ -120,13 +138,17 @@ impl Records {
 }
 
 impl Disk {
-    fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+    fn new(store: Arc<dyn Store>, stamp: Vec<Write>, metrics: Arc<Metrics>) -> Self {
         let (queue, batches) = mpsc::channel();
-        let writes = Arc::new(Rest::default());
-        let (kept, rest, counted) = (Arc::clone(&store), Arc::clone(&writes), Arc::clone(&metrics));
+        let (writes, losses) = (Arc::new(Rest::default()), Arc::<AtomicU64>::default());
+        let writer = Writer {
+            store: Arc::clone(&store),
+            rest: Arc::clone(&writes),
+            losses: Arc::clone(&losses),
+            metrics: Arc::clone(&metrics),
+        };
         let thread = std::thread::Builder::new().name("onetag-store".into());
-        if let Err(error) = thread.spawn(move || Writer { store: kept, rest, metrics: counted }.run(&batches))
-        {
+        if let Err(error) = thread.spawn(move || writer.run(&batches, stamp)) {
             tracing::error!(%error, "nothing will be kept: there is no thread to write");
         }
         Self {
@@ -135,6 +157,8 @@ impl Disk {
             room: Arc::new(Semaphore::new(QUEUE_KIB)),
             reads: Rest::default(),
             writes,
+            losses,
+            places: Arc::new(Semaphore::new(THREADS)),
             metrics,
         }
     }
@@ -145,8 +169,15 @@ impl Disk {
         work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         rest.check()?;
-        let store = Arc::clone(&self.store);
-        let task = tokio::task::spawn_blocking(move || work(&*store));
+        let (store, places) = (Arc::clone(&self.store), Arc::clone(&self.places));
+        let task = async move {
+            let place = places.acquire_owned().await;
+            let task = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                work(&*store)
+            });
+            task.await
+        };
         let done = match tokio::time::timeout(PATIENCE, task).await {
             Ok(done) => done.unwrap_or(Err(StoreError::Lost)),
             Err(_) => Err(StoreError::Slow(PATIENCE)),
@@ -173,12 +204,13 @@ impl Disk {
 struct Writer {
     store: Arc<dyn Store>,
     rest: Arc<Rest>,
+    losses: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
 }
 
 impl Writer {
-    /// Writes until nobody is left who could send anything.
-    fn run(&self, batches: &mpsc::Receiver<Batch>) {
+    /// Writes until nobody is left who could send anything; `stamp` with the first that is kept.
+    fn run(&self, batches: &mpsc::Receiver<Batch>, mut stamp: Vec<Write>) {
         while let Ok(first) = batches.recv() {
             let mut bytes: usize = first.writes.iter().map(Write::weight).sum();
             let mut all = vec![first];
@@ -188,24 +220,29 @@ impl Writer {
                 bytes += next.writes.iter().map(Write::weight).sum::<usize>();
                 all.push(next);
             }
-            self.write(all);
+            if self.write(all, &stamp) {
+                stamp.clear();
+            }
         }
     }
 
-    fn write(&self, batches: Vec<Batch>) {
-        let (mut writes, mut waiting) = (Vec::new(), Vec::new());
+    /// Whether anything was written.
+    fn write(&self, batches: Vec<Batch>, stamp: &[Write]) -> bool {
+        let (mut writes, mut waiting) = (stamp.to_vec(), Vec::new());
         let mut rooms = Vec::with_capacity(batches.len());
         for batch in batches {
             writes.extend(batch.writes);
             waiting.extend(batch.done);
             rooms.push(batch.room);
         }
-        let work = || if writes.is_empty() { Ok(()) } else { self.store.write(&writes) };
+        let is_empty = writes.len() == stamp.len();
+        let work = || if is_empty { Ok(()) } else { self.store.write(&writes) };
         // A database that panics over a damaged file must not end the thread.
         let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         let written = written.unwrap_or(Err(StoreError::Lost)).map_err(Arc::new);
         if let Err(error) = &written {
             self.rest.begin();
+            self.losses.fetch_add(1, Ordering::Relaxed);
             self.metrics.store_errors.inc();
             tracing::warn!(%error, records = writes.len(), "kept in memory only");
         }
@@ -213,6 +250,7 @@ impl Writer {
             // Who does not wait any more does not need to know.
             let _ = done.send(written.clone());
         }
+        written.is_ok() && !is_empty
     }
 }
 
@@ -297,6 +335,10 @@ mod tests {
             self.done(Vec::new())
         }
 
+        fn is_crowded(&self) -> Result<bool, StoreError> {
+            self.done(false)
+        }
+
         fn prune(&self, _: u64) -> Result<usize, StoreError> {
             self.done(0)
         }
@@ -305,7 +347,7 @@ mod tests {
     fn records(store: &Arc<Scripted>) -> (Arc<Records>, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new().unwrap());
         let store: Arc<dyn Store> = Arc::clone(store) as _;
-        (Arc::new(Records::new(Some(store), &metrics)), metrics)
+        (Arc::new(Records::new(Some((store, Vec::new())), &metrics)), metrics)
     }
 
     fn put(key: &str) -> Vec<Write> {

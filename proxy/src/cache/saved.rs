@@ -7,6 +7,7 @@ use http::HeaderValue;
 use onetag_oci::{Digest, Repository, Tag};
 use serde::{Deserialize, Serialize};
 
+use super::changes::Place;
 use super::content::Content;
 use super::manifests::Manifests;
 use super::merged::MergedStore;
@@ -30,8 +31,8 @@ pub(super) struct Saved {
     confirmed: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<u64>,
-    #[serde(default)]
     expired: bool,
+    seen: Place,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +90,7 @@ pub(super) fn write(record: &TagRecord, settings: u64) -> Option<Vec<u8>> {
         confirmed: clock(record.confirmed),
         held: record.held.map(clock),
         expired: record.expired,
+        seen: record.seen,
     };
     serde_json::to_vec(&saved).ok()
 }
@@ -117,7 +119,7 @@ impl Saved {
             Origin::Passed => manifest(&self.digest).await?,
         };
         if self.origin == Origin::Merged {
-            manifests.remember(repository, &content);
+            manifests.remember_merged(repository, &content);
         }
         let single = match self.single {
             SavedSingle::Manifest(digest) if digest == content.digest => Single::Manifest(content.clone()),
@@ -142,6 +144,7 @@ impl Saved {
             stale: false,
             held: self.held.and_then(moment),
             expired: self.expired,
+            seen: self.seen,
         })
     }
 }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use moka::Entry;
+use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use onetag_oci::{Digest, Repository, Tag};
 
+use super::changes::Place;
 use super::content::Content;
-use super::manifests::Manifests;
+use super::manifests::{Manifests, key, with_type};
 use super::merged::MergedStore;
 use super::records::Records;
 use super::saved;
@@ -18,9 +22,6 @@ use crate::merge::Address;
 
 /// How often a record that did not change is written again, so that the disk knows when it was confirmed.
 const WRITTEN_EVERY: Duration = Duration::from_mins(5);
-
-/// How many keys one look at the disk reads.
-const PAGE: usize = 1_000;
 
 /// What a tag answers.
 #[derive(Debug, Clone)]
@@ -95,6 +96,8 @@ pub struct TagRecord {
     pub held: Option<Instant>,
     /// Whether something was pushed since: the upstream has to be asked before this is answered again.
     pub expired: bool,
+    /// The latest change that was known when the upstream was asked.
+    pub seen: Place,
 }
 
 /// Tag records, in memory bounded by bytes and by age.
@@ -108,8 +111,15 @@ pub struct Tags {
 #[derive(Clone)]
 struct Remembered {
     record: TagRecord,
-    /// When it was last written to the disk.
-    written: Option<Instant>,
+    written: Option<Written>,
+}
+
+/// That a record was given to the disk.
+#[derive(Clone, Copy)]
+struct Written {
+    at: Instant,
+    /// How many notes had been lost by then; if there are more, it may be among them.
+    losses: u64,
 }
 
 impl Tags {
@@ -117,7 +127,9 @@ impl Tags {
     /// count only if they were made with the same `settings`.
     pub fn new(bytes: u64, keep: Duration, records: Arc<Records>, settings: u64) -> Self {
         let weigh = |key: &(Repository, Tag), kept: &Remembered| kept.record.weight(key);
-        let memory = Cache::builder().max_capacity(bytes).time_to_live(keep).weigher(weigh).build();
+        // Not by frequency: what was recalled or answered just now must be found.
+        let memory = Cache::builder().max_capacity(bytes).time_to_live(keep).weigher(weigh);
+        let memory = memory.eviction_policy(EvictionPolicy::lru()).build();
         Self { memory, records, settings }
     }
 
@@ -142,9 +154,12 @@ impl Tags {
         saved.record(&key.0, manifests, merged).await
     }
 
-    /// Keeps a record in memory that is in the data directory.
-    pub fn recall(&self, key: (Repository, Tag), record: TagRecord) {
-        self.memory.insert(key, Remembered { record, written: Some(Instant::now()) });
+    /// Keeps a record in memory that is in the data directory, unless there is a newer one; the one that counts.
+    pub fn recall(&self, key: &(Repository, Tag), record: TagRecord) -> TagRecord {
+        let written = Some(Written { at: Instant::now(), losses: self.records.losses() });
+        let touch = Write::Touch(Table::Tags, text(key));
+        self.records.note(std::iter::once(touch).chain(record.touches(&key.0)).collect());
+        self.memory.entry_by_ref(key).or_insert(Remembered { record, written }).into_value().record
     }
 
     /// Keeps a record. What changed is written to the disk soon.
@@ -153,90 +168,65 @@ impl Tags {
         let mut written = before.as_ref().and_then(|kept| kept.written);
         if self.records.are_kept() {
             let same = before.is_some_and(|kept| kept.record.is_as(&record));
-            let recent = written.is_some_and(|at| at.elapsed() < WRITTEN_EVERY);
-            if !(same && recent) {
-                written = self.write(&key, &record, written);
+            let kept = written.is_some_and(|written| written.losses == self.records.losses());
+            let recent = written.is_some_and(|written| written.at.elapsed() < WRITTEN_EVERY);
+            if !(same && kept && recent) {
+                written = self.write(&key, &record, written.is_some(), same && kept);
             }
         }
         self.memory.insert(key, Remembered { record, written });
     }
 
-    /// Has a record written; what does not exist is not kept: who floods with names must not fill the disk.
-    fn write(&self, key: &(Repository, Tag), record: &TagRecord, before: Option<Instant>) -> Option<Instant> {
+    /// Has a record written, in one transaction with the content that it leads to, unless that `is_kept`. What does
+    /// not exist is not kept: who floods with names must not fill the disk.
+    fn write(
+        &self,
+        key: &(Repository, Tag),
+        record: &TagRecord,
+        was_written: bool,
+        is_kept: bool,
+    ) -> Option<Written> {
         let Some(value) = saved::write(record, self.settings) else {
-            if before.is_some() {
+            if was_written {
                 self.records.note(vec![Write::Remove(Table::Tags, text(key))]);
             }
             return None;
         };
-        let mut writes = vec![Write::Put(Table::Tags, text(key), value.into())];
-        writes.extend(record.contents(&key.0));
+        let written = Written { at: Instant::now(), losses: self.records.losses() };
+        let mut writes = if is_kept { record.touches(&key.0) } else { record.contents(&key.0) };
+        writes.push(Write::Put(Table::Tags, text(key), value.into()));
         self.records.note(writes);
-        Some(Instant::now())
+        Some(written)
     }
 
     /// Forgets a record altogether.
     pub fn remove(&self, key: &(Repository, Tag)) {
-        self.memory.invalidate(key);
+        // One that is just being recalled must not come in its place.
+        let remembered = Remembered { record: TagRecord::unknown(), written: None };
+        self.memory.insert(key.clone(), remembered);
         self.records.note(vec![Write::Remove(Table::Tags, text(key))]);
     }
 
-    /// From now on no record with such a key is answered before the upstream was asked again; how many those
-    /// are. `only` tells that all are of this repository. Takes a look at every record.
-    pub async fn expire(
-        &self,
-        only: Option<&Repository>,
-        concerns: impl Fn(&(Repository, Tag)) -> bool,
-    ) -> usize {
-        let concerned = self.memory.iter().filter(|(key, _)| concerns(key));
-        let concerned: Vec<_> = concerned.collect();
-        let mut expired = concerned.len();
-        for (key, Remembered { record, .. }) in concerned {
-            let record = TagRecord { expired: true, fresh_until: Instant::now(), ..record };
-            self.memory.insert((*key).clone(), Remembered { record, written: None });
-        }
-        let mut removed = Vec::new();
-        for key in self.keys_on_disk(only).await.into_iter().filter(concerns) {
-            if !self.memory.contains_key(&key) {
-                expired += 1;
-                // The disk has the old one until it gets to it, or for good if it fails.
-                let record = TagRecord::expired();
-                self.memory.insert(key.clone(), Remembered { record, written: None });
+    /// From now on no record in memory that is concerned is answered before the upstream was asked again; how many
+    /// those are. Takes a look at every record.
+    pub fn expire(&self, concerns: impl Fn(&(Repository, Tag), &TagRecord) -> bool) -> usize {
+        let mut expired = 0;
+        for (key, kept) in &self.memory {
+            if !concerns(&key, &kept.record) {
+                continue;
             }
-            // Memory has what can stand in; after a restart the upstream is to be asked.
-            removed.push(Write::Remove(Table::Tags, text(&key)));
-        }
-        // Waited for: else the next pull may still find them.
-        if !removed.is_empty()
-            && let Err(error) = self.records.write(removed).await
-        {
-            tracing::warn!(%error, "tags that were pushed to stay in the data directory");
+            expired += 1;
+            let expire = |entry: Option<Entry<(Repository, Tag), Remembered>>| match entry {
+                None => Op::Nop,
+                Some(entry) => {
+                    let Remembered { record, written } = entry.into_value();
+                    let record = TagRecord { expired: true, fresh_until: Instant::now(), ..record };
+                    Op::Put(Remembered { record, written })
+                }
+            };
+            self.memory.entry_by_ref(&*key).and_compute_with(expire);
         }
         expired
-    }
-
-    async fn keys_on_disk(&self, only: Option<&Repository>) -> Vec<(Repository, Tag)> {
-        if !self.records.are_kept() {
-            return Vec::new();
-        }
-        self.records.flush().await;
-        let prefix = only.map_or(String::new(), |repository| format!("{repository}:"));
-        let read = self.records.read(move |store| {
-            let (mut all, mut from) = (Vec::new(), prefix.clone());
-            loop {
-                let page = store.keys(Table::Tags, &from, PAGE)?;
-                let Some(last) = page.last() else { return Ok(all) };
-                // The first key after this one.
-                from = format!("{last}\0");
-                let more = page.len() == PAGE && last.starts_with(&prefix);
-                let ours = page.iter().filter(|key| key.starts_with(&prefix));
-                all.extend(ours.filter_map(|key| parse(key)));
-                if !more {
-                    return Ok(all);
-                }
-            }
-        });
-        read.await.unwrap_or_default()
     }
 
     /// The bytes that are held in memory.
@@ -249,17 +239,12 @@ fn text((repository, tag): &(Repository, Tag)) -> String {
     format!("{repository}:{tag}")
 }
 
-fn parse(key: &str) -> Option<(Repository, Tag)> {
-    let (repository, tag) = key.split_once(':')?;
-    Some((repository.parse().ok()?, tag.parse().ok()?))
-}
-
 impl TagRecord {
     /// Nothing is known but that the upstream has to be asked.
-    fn expired() -> Self {
+    fn unknown() -> Self {
         let (confirmed, fresh_until) = (Instant::now(), Instant::now());
         let (tagged, withheld, held) = (None, None, None);
-        Self { tagged, withheld, confirmed, fresh_until, stale: false, held, expired: true }
+        Self { tagged, withheld, confirmed, fresh_until, stale: false, held, expired: true, seen: 0 }
     }
 
     /// Whether it may be served without asking the upstream.
@@ -290,17 +275,24 @@ impl TagRecord {
     }
 
     /// Notes of use for the content that the record leads to.
-    fn contents(&self, repository: &Repository) -> Vec<Write> {
+    fn touches(&self, repository: &Repository) -> Vec<Write> {
+        let touch = |(table, digest): (Table, &Digest)| Write::Touch(table, key(repository, digest));
         let Some(tagged) = &self.tagged else { return Vec::new() };
-        let touch = |table, digest: &Digest| Write::Touch(table, super::manifests::key(repository, digest));
-        let table = if tagged.origin == Origin::Merged { Table::Merged } else { Table::Manifests };
-        let single = match &tagged.single {
-            Single::Manifest(content) if content.digest != tagged.content.digest => Some(&content.digest),
-            Single::Child(digest) => Some(digest),
-            _ => None,
+        let child = match &tagged.single {
+            Single::Child(digest) => Some((Table::Manifests, digest)),
+            Single::Manifest(_) | Single::None => None,
         };
-        let single = single.map(|digest| touch(Table::Manifests, digest));
-        std::iter::once(touch(table, &tagged.content.digest)).chain(single).collect()
+        let contents = tagged.contents().map(|(table, content)| (table, &content.digest));
+        contents.chain(child).map(touch).collect()
+    }
+
+    /// The content that the record leads to, to be kept.
+    fn contents(&self, repository: &Repository) -> Vec<Write> {
+        let put = |(table, content): (Table, &Arc<Content>)| {
+            let bytes = if table == Table::Merged { content.bytes.clone() } else { with_type(content) };
+            Write::Put(table, key(repository, &content.digest), bytes)
+        };
+        self.tagged.iter().flat_map(|tagged| tagged.contents()).map(put).collect()
     }
 
     fn weight(&self, (repository, tag): &(Repository, Tag)) -> u32 {
@@ -326,6 +318,17 @@ impl TagRecord {
 }
 
 impl Tagged {
+    /// The content that it answers, with the tables that it is in.
+    fn contents(&self) -> impl Iterator<Item = (Table, &Arc<Content>)> {
+        let table = if self.origin == Origin::Merged { Table::Merged } else { Table::Manifests };
+        let single = match &self.single {
+            Single::Manifest(content) if content.digest != self.content.digest => Some(content),
+            _ => None,
+        };
+        let single = single.map(|content| (Table::Manifests, content));
+        std::iter::once((table, &self.content)).chain(single)
+    }
+
     fn is_as(&self, other: &Self) -> bool {
         self.content.digest == other.content.digest
             && self.basis.tags == other.basis.tags

@@ -65,7 +65,7 @@ impl Webhook {
         let outcome =
             if read.is_ok() { NotificationOutcome::Accepted } else { NotificationOutcome::Malformed };
         metrics.notification(outcome);
-        Ok(expired(resolver.invalidate(&read?).await))
+        Ok(expired(resolver.invalidate(read?).await?))
     }
 
     /// Whether the request has the token, with or without the word `Bearer`: what Harbor's "Auth Header" holds

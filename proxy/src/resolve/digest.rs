@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use onetag_oci::{Digest, Document, Reference, Repository};
 
-use crate::cache::Content;
+use crate::cache::{Change, Content};
 
 use super::closure::leads_to;
 use super::error::ResolveError;
@@ -52,7 +52,7 @@ impl Resolver {
         }
         let kept = self.merged.find(repository, digest).await;
         if let Ok(Some(content)) = kept {
-            self.manifests.remember(repository, &content);
+            self.manifests.remember_merged(repository, &content);
             return Ok(Some(content));
         }
         if let Some(content) = self.manifests.load(repository, digest).await {
@@ -86,6 +86,7 @@ impl Resolver {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Option<(Arc<Content>, Document)>, ResolveError> {
+        let before = self.changes.now();
         let Some(found) = self.upstream.manifest(repository, reference).await? else { return Ok(None) };
         let document = Document::parse(&found.bytes, &found.media_type).map_err(|error| {
             let (repository, reference) = (repository.clone(), reference.clone());
@@ -93,7 +94,12 @@ impl Resolver {
         })?;
         let content = Content::new(found.bytes, document.media_type().clone(), found.digest);
         let content = Arc::new(content);
-        self.manifests.put(repository, &content);
+        let deleted = |change: &Change| matches!(change, Change::Deleted(from, digest) if from == repository && *digest == content.digest);
+        self.changes.keep(before, deleted, |late| {
+            if !late {
+                self.manifests.put(repository, &content);
+            }
+        });
         Ok(Some((content, document)))
     }
 }

@@ -169,7 +169,7 @@ impl Resolver {
         let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
                 self.merged.keep(repository, &content).await;
-                self.manifests.remember(repository, &content);
+                self.manifests.remember_merged(repository, &content);
                 (Origin::Merged, &index.entries[..])
             }
             Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),

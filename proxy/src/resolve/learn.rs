@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::merge::{Candidate, Rule};
 
-use super::invalidate::Change;
 use super::resolver::Resolver;
+use crate::cache::Change;
 
 /// The most pages of a tag list that are read, of [`PAGE_TAGS`] tags each; a repository with more tags
 /// is asked for every member, every time.
@@ -40,7 +40,7 @@ impl Resolver {
         tokio::spawn(async move {
             let this = Arc::clone(&resolver);
             let learn = |key: (Repository, usize)| async move {
-                let (asked, before) = (Instant::now(), this.changes.count());
+                let (asked, before) = (Instant::now(), this.changes.now());
                 let rule = this.rules.of(&key.0, &tag);
                 let local = if rule.has_local() { this.listed(&key.0, rule).await } else { Some(0) };
                 let elsewhere = this.existing(&foreign).await;
@@ -51,7 +51,7 @@ impl Resolver {
                 let concerns = |change: &Change| change.repository() == repository || rule.elsewhere() != 0;
                 let learn = |late: bool| !late && this.occurring.learn(&key, mask, asked);
                 if this.changes.keep(before, concerns, learn) {
-                    this.tags.expire(Some(repository), |(of, _)| of == repository).await;
+                    this.tags.expire(|(of, _), _| of == repository);
                 }
             };
             resolver.learning.join(key.clone(), || learn(key)).await

@@ -18,12 +18,12 @@ mod tag;
 mod times;
 mod warm;
 
+pub use crate::cache::Change;
 pub use blob::{BlobReply, BlobRequest, ServedBlob};
 pub use byte_range::ByteRange;
 pub use error::ResolveError;
 pub use explanation::{
     Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,
 };
-pub use invalidate::Change;
 pub use resolver::Resolver;
 pub use warm::Warmth;

@@ -1,16 +1,16 @@
 //! The resolver: everything that a decision needs, in one place.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use onetag_config::Config;
+use onetag_config::{Config, Merge, Rule};
 use onetag_oci::{Digest, Repository, Tag};
 use prometheus::IntGauge;
 
 use crate::cache::{
-    self, Blobs, Configs, Content, Links, Manifests, MergedStore, Occurring, Records, Store, TagRecord, Tags,
+    self, Adopted, Blobs, Changes, Configs, Content, Latest, Links, Manifests, MergedStore, Occurring,
+    Records, Store, StoreError, TagRecord, Tags, Write,
 };
 use crate::flight::Flights;
 use crate::merge::Rules;
@@ -18,11 +18,19 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 
 use super::error::ResolveError;
-use super::invalidate::Changes;
 use super::times::Times;
 
 /// How often the data directory is looked through for what nobody used.
 const PRUNED_EVERY: Duration = Duration::from_hours(6);
+
+/// When it is looked through first: a start has more urgent work.
+const PRUNED_AFTER_START: Duration = Duration::from_mins(5);
+
+/// The pause between two bits, for others to write.
+const PAUSE_WHILE_PRUNING: Duration = Duration::from_millis(50);
+
+/// What was used since then is never removed: uses are noted twice a day.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
 /// Decides what tags and digests are. One for each upstream; shared by all connections.
 pub struct Resolver {
@@ -64,9 +72,9 @@ impl Resolver {
         let rules = Rules::new(rule, merge);
         let longest = times.iter().map(Times::longest).max().unwrap_or_default();
         let keep = longest.max(rules.longest_hold() * 2);
-        let prepared = disk.as_deref().map(|disk| prepare(disk, &upstream));
-        let records = Arc::new(Records::new(disk, &metrics));
-        let merged = MergedStore::new(memory / 8, Arc::clone(&records), prepared.unwrap_or_default());
+        let Prepared { store, with_sources, changes } = Prepared::of(disk, &upstream);
+        let records = Arc::new(Records::new(store, &metrics));
+        let merged = MergedStore::new(memory / 8, Arc::clone(&records), with_sources);
         Self {
             upstream,
             metrics,
@@ -76,7 +84,7 @@ impl Resolver {
             configs: Configs::new(memory / 8),
             occurring: Occurring::new(merge.relearn.get()),
             merged,
-            changes: Changes::default(),
+            changes: Changes::new(changes, Arc::clone(&records)),
             blobs,
             links: Links::new(Arc::clone(&records)),
             records,
@@ -102,15 +110,41 @@ impl Resolver {
     /// Removes from the data directory what nobody used for the time of retention, now and every few hours;
     /// never ends.
     pub async fn prune(self: Arc<Self>) {
+        tokio::time::sleep(PRUNED_AFTER_START).await;
         loop {
-            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-            let before = now.saturating_sub(self.retention).as_secs();
-            match self.records.prune(before).await {
-                Ok(0) => {}
-                Ok(records) => tracing::info!(records, "removed what nobody used"),
-                Err(error) => tracing::warn!(%error, "nothing is removed"),
+            let mut age = self.retention;
+            let mut pruned = self.prune_older(age).await;
+            // Where there is too much, what was used longest ago goes earlier.
+            while age > SHORTEST_RETENTION && self.is_crowded().await {
+                age /= 2;
+                pruned += self.prune_older(age).await;
+            }
+            if pruned > 0 {
+                tracing::info!(records = pruned, ?age, "removed what nobody used");
             }
             tokio::time::sleep(PRUNED_EVERY).await;
+        }
+    }
+
+    async fn is_crowded(&self) -> bool {
+        self.records.read(|store| store.is_crowded()).await.is_ok_and(|is_crowded| is_crowded)
+    }
+
+    /// Removes what nobody used for so long, bit by bit; how many records that were.
+    async fn prune_older(&self, age: Duration) -> usize {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let before = now.saturating_sub(age).as_secs();
+        let mut pruned = 0;
+        loop {
+            match self.records.prune(before).await {
+                Ok(0) => return pruned,
+                Ok(records) => pruned += records,
+                Err(error) => {
+                    tracing::warn!(%error, "not all is removed that nobody used");
+                    return pruned;
+                }
+            }
+            tokio::time::sleep(PAUSE_WHILE_PRUNING).await;
         }
     }
 
@@ -133,18 +167,48 @@ impl Resolver {
     }
 }
 
-/// Makes the data directory this upstream's, and learns which repositories have sources.
-fn prepare(disk: &dyn Store, upstream: &Upstream) -> HashSet<Repository> {
-    let prepared = cache::adopt(disk, &upstream.url().to_string()).and_then(|()| cache::with_sources(disk));
-    prepared.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the data directory cannot be read");
-        HashSet::new()
-    })
+/// What a store has to tell before anything is asked.
+#[derive(Default)]
+struct Prepared {
+    store: Option<(Arc<dyn Store>, Vec<Write>)>,
+    with_sources: HashSet<Repository>,
+    changes: Latest,
 }
 
-/// The settings that decide what a tag answers, in few bytes.
+impl Prepared {
+    /// Makes a store that of this upstream. Where that fails it is not used: it may be another registry's, or not
+    /// know of what was pushed.
+    fn of(disk: Option<Arc<dyn Store>>, upstream: &Upstream) -> Self {
+        let Some(disk) = disk else { return Self::default() };
+        Self::read(disk, upstream).unwrap_or_else(|error| {
+            tracing::error!(%error, "the data directory is not used: nothing outlives this process");
+            Self::default()
+        })
+    }
+
+    fn read(disk: Arc<dyn Store>, upstream: &Upstream) -> Result<Self, StoreError> {
+        let Adopted { life, stamp } = cache::adopt(&*disk, &upstream.url().to_string())?;
+        let with_sources = cache::with_sources(&*disk)?;
+        let changes = Latest::load(&*disk, life)?;
+        Ok(Self { store: Some((disk, stamp)), with_sources, changes })
+    }
+}
+
+/// The settings that decide what a tag answers, in few bytes. Times and names are none of them.
 fn fingerprint(config: &Config) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{:?} {:?}", config.merge, config.rule).hash(&mut hasher);
-    hasher.finish()
+    let rules = config.rule.iter().map(|rule| Rule {
+        name: None,
+        ttl: None,
+        negative_ttl: None,
+        stale_while_revalidate: None,
+        stale_if_error: None,
+        immutable: None,
+        skew_grace: None,
+        ..rule.clone()
+    });
+    let Merge { suffixes, complete_index, skew, skew_gap, .. } = &config.merge;
+    let settings = (suffixes, complete_index, skew, skew_gap, rules.collect::<Vec<_>>());
+    let settings = serde_json::to_vec(&settings).unwrap_or_default();
+    let digest = Digest::sha256(&settings);
+    digest.value().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }

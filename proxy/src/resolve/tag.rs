@@ -1,14 +1,13 @@
 //! A tag: from the cache while it is fresh; from the cache and checked behind it while it may be stale; by one
 //! check or fill that all callers share; or the last good answer, where the upstream fails.
 
-use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onetag_config::Skew;
 use onetag_oci::{Repository, Tag};
 
-use crate::cache::{Content, Single, TagRecord, Tagged};
+use crate::cache::{Change, Content, Single, TagRecord, Tagged};
 use crate::flight::FlightLost;
 use crate::telemetry::TagAnswer;
 use crate::upstream::ErrorKind;
@@ -91,18 +90,18 @@ impl Resolver {
 
     /// The record from the data directory; what cannot change is fresh at once.
     async fn recalled(&self, key: &Key) -> Option<TagRecord> {
-        let before = self.changes.count();
         let mut record = self.tags.load(key, &self.manifests, &self.merged).await?;
         let tagged = record.tagged.as_ref()?;
         let believed = self.times_of(key).of_complete(&key.1);
         let lasts = record.held.is_none() && tagged.basis.complete && believed > record.confirmed.elapsed();
-        let concerns = |change: &_| self.depends(key, slice::from_ref(change));
-        self.changes.keep(before, concerns, |late| {
+        let (seen, read) = (record.seen, record.clone());
+        let concerns = |change: &Change| self.touches(key, &read, change);
+        let record = self.changes.keep(seen, concerns, |late| {
             record.expired |= late;
             if lasts && !record.expired {
                 record.fresh_until = record.confirmed + believed;
             }
-            self.tags.recall(key.clone(), record.clone());
+            self.tags.recall(key, record)
         });
         Some(record)
     }
@@ -168,11 +167,15 @@ impl Resolver {
         }
         let mut record = Err(ResolveError::Lost(FlightLost));
         for _ in 0..RENEWALS {
-            let before = self.changes.count();
+            let before = self.changes.now();
             record = self.asked(key, last.clone()).await;
-            let concerns = |change: &_| self.depends(key, slice::from_ref(change));
+            let concerns = |change: &Change| self.depends(key, change);
             let late = self.changes.keep(before, concerns, |late| {
                 if let Ok(record) = &mut record {
+                    // Who stands in was asked for earlier.
+                    if !record.stale {
+                        record.seen = before;
+                    }
                     if late {
                         (record.expired, record.fresh_until) = (true, Instant::now());
                     }
@@ -253,8 +256,16 @@ impl Resolver {
             _ => times.absent,
         };
         let (confirmed, fresh_until) = (asked, asked + believed);
-        let now =
-            TagRecord { tagged, withheld, confirmed, fresh_until, stale: false, held: None, expired: false };
+        let now = TagRecord {
+            tagged,
+            withheld,
+            confirmed,
+            fresh_until,
+            stale: false,
+            held: None,
+            expired: false,
+            seen: 0,
+        };
         let (repository, tag) = key;
         let policy = &self.rules.of(repository, tag).policy;
         // A tag that is gone is gone; one that lost an image may have it again in a moment.

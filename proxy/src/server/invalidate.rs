@@ -1,6 +1,8 @@
 //! `POST /invalidate?ref=REPOSITORY[:TAG|@DIGEST]` of the admin listener: this was pushed or deleted, so the
 //! upstream is to be asked before it is answered again. For pipelines, and registries that cannot notify.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use onetag_oci::Reference;
 use serde_json::json;
@@ -13,7 +15,7 @@ const USAGE: &str =
     "write /invalidate?ref=REPOSITORY, /invalidate?ref=REPOSITORY:TAG or /invalidate?ref=REPOSITORY@DIGEST";
 
 /// Does what the query says. Without a tag and a digest it is the whole repository.
-pub(super) async fn answer(resolver: &Resolver, query: &str) -> Answer {
+pub(super) async fn answer(resolver: &Arc<Resolver>, query: &str) -> Answer {
     let (repository, reference) = match query::reference(query, USAGE) {
         Ok(read) => read,
         Err(message) => return Answer::failure(StatusCode::BAD_REQUEST, &message),
@@ -23,7 +25,14 @@ pub(super) async fn answer(resolver: &Resolver, query: &str) -> Answer {
         Some(Reference::Digest(digest)) => Change::Deleted(repository.clone(), digest),
         None => Change::Repository(repository.clone()),
     };
-    let expired = resolver.invalidate(&[change]).await;
-    let told = json!({ "repository": repository.as_str(), "expired": expired });
-    Answer::json(StatusCode::OK, format!("{told}\n"))
+    match resolver.invalidate(vec![change]).await {
+        Ok(expired) => {
+            let told = json!({ "repository": repository.as_str(), "expired": expired });
+            Answer::json(StatusCode::OK, format!("{told}\n"))
+        }
+        Err(error) => {
+            let message = format!("done, but a restart will not know of it; say it again: {error}");
+            Answer::failure(StatusCode::SERVICE_UNAVAILABLE, &message)
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use super::open::{BoxError, Open, USED, definition, takes_writes};
 use super::sealed;
@@ -101,33 +101,20 @@ impl DiskStore {
         Ok(())
     }
 
-    fn prune_some(&self, before: u64) -> Result<usize, StoreError> {
-        self.writing(|database| {
-            let transaction = database.begin_write()?;
-            let mut old = Vec::new();
-            {
-                let mut used = transaction.open_table(USED)?;
-                for record in used.iter()? {
-                    let (key, last) = record?;
-                    if last.value() < before {
-                        old.push(key.value().to_owned());
-                    }
-                    if old.len() == PRUNED_AT_ONCE {
-                        break;
-                    }
+    /// Some of what was last used before `before`.
+    fn unused(&self, before: u64) -> Result<Vec<String>, StoreError> {
+        self.reading(|database| {
+            let mut unused = Vec::new();
+            for record in database.begin_read()?.open_table(USED)?.iter()? {
+                let (key, last) = record?;
+                if last.value() < before {
+                    unused.push(key.value().to_owned());
                 }
-                for key in &old {
-                    used.remove(&**key)?;
+                if unused.len() == PRUNED_AT_ONCE {
+                    break;
                 }
             }
-            for (name, key) in old.iter().filter_map(|key| key.split_once('/')) {
-                let table = Table::ALL.into_iter().find(|table| table.name() == name);
-                if let Some(table) = table.filter(|table| *table != Table::About) {
-                    transaction.open_table(definition(table))?.remove(key)?;
-                }
-            }
-            transaction.commit()?;
-            Ok(old.len())
+            Ok(unused)
         })
     }
 }
@@ -157,29 +144,68 @@ impl Store for DiskStore {
         })
     }
 
-    fn prune(&self, before: u64) -> Result<usize, StoreError> {
-        let mut pruned = 0;
-        loop {
-            let some = self.prune_some(before)?;
-            pruned += some;
-            if some < PRUNED_AT_ONCE {
-                return Ok(pruned);
+    fn is_crowded(&self) -> Result<bool, StoreError> {
+        self.reading(|database| {
+            let transaction = database.begin_read()?;
+            for table in Table::ALL {
+                let records = transaction.open_table(definition(table))?.len()?;
+                if table.limit().is_some_and(|limit| records > limit / 10 * 9) {
+                    return Ok(true);
+                }
             }
-        }
+            Ok(false)
+        })
     }
+
+    fn prune(&self, before: u64) -> Result<usize, StoreError> {
+        // Looked for by a reader: others may write meanwhile, and what they used stays.
+        let unused = self.unused(before)?;
+        if unused.is_empty() {
+            return Ok(0);
+        }
+        self.writing(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut used = transaction.open_table(USED)?;
+                for key in &unused {
+                    let still = used.get(&**key)?.is_some_and(|last| last.value() < before);
+                    let Some((name, own)) = key.split_once('/').filter(|_| still) else { continue };
+                    used.remove(&**key)?;
+                    let table = Table::ALL.into_iter().find(|table| table.name() == name);
+                    if let Some(table) = table.filter(|table| table.is_pruned()) {
+                        transaction.open_table(definition(table))?.remove(own)?;
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(unused.len())
+        })
+    }
+}
+
+/// Whether a table takes nothing new.
+fn is_full(transaction: &WriteTransaction, table: Table, key: &str) -> Result<bool, redb::Error> {
+    let Some(limit) = table.limit() else { return Ok(false) };
+    let records = transaction.open_table(definition(table))?;
+    Ok(records.len()? >= limit && records.get(key)?.is_none())
 }
 
 fn apply(transaction: &WriteTransaction, writes: &[Write]) -> Result<(), redb::Error> {
     let mut used = transaction.open_table(USED)?;
     for write in writes {
         match write {
+            Write::Put(table, key, _) if is_full(transaction, *table, key)? => {
+                tracing::debug!(?table, key, "the table is full");
+            }
             Write::Put(table, key, value) => {
                 let sealed = sealed::seal(*table, key, value);
                 transaction.open_table(definition(*table))?.insert(&**key, &*sealed)?;
                 used.insert(&*used_key(*table, key), now())?;
             }
             Write::Touch(table, key) => {
-                used.insert(&*used_key(*table, key), now())?;
+                if transaction.open_table(definition(*table))?.get(&**key)?.is_some() {
+                    used.insert(&*used_key(*table, key), now())?;
+                }
             }
             Write::Remove(table, key) => {
                 transaction.open_table(definition(*table))?.remove(&**key)?;
@@ -245,7 +271,11 @@ mod tests {
             })
             .unwrap();
         store.write(&[Write::Touch(Table::Tags, "7".into())]).unwrap();
-        assert_eq!(store.prune(now() - 10).unwrap(), 2_499);
+        let mut pruned = Vec::new();
+        while pruned.last() != Some(&0) {
+            pruned.push(store.prune(now() - 10).unwrap());
+        }
+        assert_eq!(pruned, [1_000, 1_000, 499, 0]);
         assert_eq!(store.keys(Table::Tags, "", 5_000).unwrap(), ["7"]);
     }
 

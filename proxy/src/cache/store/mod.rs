@@ -8,7 +8,7 @@ mod sealed;
 mod table;
 mod unwritten;
 
-pub use adopt::adopt;
+pub use adopt::{Adopted, adopt};
 pub use disk::{DiskStore, OpenError};
 pub use error::StoreError;
 pub use table::{Store, Table, Write};

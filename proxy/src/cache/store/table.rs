@@ -15,8 +15,11 @@ pub trait Store: Send + Sync {
     /// At most `limit` keys of a table in their order, beginning with the first that is not below `from`.
     fn keys(&self, table: Table, from: &str, limit: usize) -> Result<Vec<String>, StoreError>;
 
-    /// Removes what was neither written nor touched since `before`, in seconds of the Unix epoch; how many
-    /// records that were.
+    /// Whether a table is so full that it soon takes nothing new.
+    fn is_crowded(&self) -> Result<bool, StoreError>;
+
+    /// Removes some of what was neither written nor touched since `before`, in seconds of the Unix epoch; how many
+    /// records those were, none when there is nothing left to remove.
     fn prune(&self, before: u64) -> Result<usize, StoreError>;
 }
 
@@ -33,6 +36,8 @@ pub enum Table {
     Sources,
     /// Tags, by `repository:tag`.
     Tags,
+    /// What was pushed or deleted lately; never pruned.
+    Changes,
     /// The blobs that repositories are known to have, by `repository@digest`.
     Links,
 }
@@ -49,8 +54,23 @@ pub enum Write {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] =
-        [Self::About, Self::Merged, Self::Manifests, Self::Sources, Self::Tags, Self::Links];
+    pub(super) const ALL: [Self; 7] =
+        [Self::About, Self::Merged, Self::Manifests, Self::Sources, Self::Tags, Self::Changes, Self::Links];
+
+    /// The most records of what can be had from the upstream again; about a gigabyte in all.
+    pub(super) fn limit(self) -> Option<u64> {
+        match self {
+            Self::Manifests => Some(250_000),
+            Self::Tags => Some(500_000),
+            Self::Links => Some(1_000_000),
+            Self::About | Self::Merged | Self::Sources | Self::Changes => None,
+        }
+    }
+
+    /// Whether what nobody used for a long time is removed from it.
+    pub(super) fn is_pruned(self) -> bool {
+        !matches!(self, Self::About | Self::Changes)
+    }
 
     /// Its name on the disk.
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +80,7 @@ impl Table {
             Self::Manifests => "manifests",
             Self::Sources => "elsewhere",
             Self::Tags => "tags",
+            Self::Changes => "changes",
             Self::Links => "links",
         }
     }
