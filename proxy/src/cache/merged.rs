@@ -31,14 +31,14 @@ pub struct MergedStore {
 #[derive(Clone)]
 struct Kept {
     content: Arc<Content>,
-    /// Whether it is on the disk as well, if there is one.
-    durable: bool,
+    /// How much had been lost when it went to the disk, if it did; if more is lost now, so may it be.
+    durable: Option<u64>,
 }
 
 struct Source {
     repository: Repository,
-    /// Whether it is on the disk as well, if there is one.
-    durable: bool,
+    /// As with [`Kept`].
+    durable: Option<u64>,
     used: Used,
 }
 
@@ -67,14 +67,18 @@ impl MergedStore {
     pub async fn keep(&self, repository: &Repository, content: &Arc<Content>) {
         let (memory_key, key) =
             ((repository.clone(), content.digest.clone()), key(repository, &content.digest));
-        if self.indexes.get(&memory_key).is_some_and(|kept| kept.durable) {
+        let losses = Some(self.records.losses());
+        if self.indexes.get(&memory_key).is_some_and(|kept| kept.durable == losses) {
             return self.records.note(vec![Write::Touch(Table::Merged, key)]);
         }
         let written = self.records.write(vec![Write::Put(Table::Merged, key, content.bytes.clone())]).await;
         if let Err(error) = &written {
             tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
         }
-        self.indexes.insert(memory_key, Kept { content: Arc::clone(content), durable: written.is_ok() });
+        self.indexes.insert(
+            memory_key,
+            Kept { content: Arc::clone(content), durable: losses.filter(|_| written.is_ok()) },
+        );
     }
 
     /// The index of this digest in this repository. Where the disk fails, nobody knows whether there is one.
@@ -88,14 +92,18 @@ impl MergedStore {
             return Ok(Some(kept.content));
         }
         let read = self.records.get(Table::Merged, key(repository, digest)).await;
-        let read = read.inspect_err(|error| tracing::warn!(%error, %repository, %digest, "not read"))?;
+        let read = read.inspect_err(|error| match **error {
+            StoreError::Resting => tracing::debug!(%error, %repository, %digest, "not read"),
+            _ => tracing::warn!(%error, %repository, %digest, "not read"),
+        })?;
         let Some(bytes) = read.map(Bytes::from) else { return Ok(None) };
         let damaged = || StoreError::Damaged(digest.to_string());
         let untyped = MediaType::from("application/json");
         let media_type = Document::parse(&bytes, &untyped).map_err(|_| damaged())?.media_type().clone();
         let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
         let content = Arc::new(content);
-        self.indexes.insert(memory_key, Kept { content: Arc::clone(&content), durable: true });
+        self.indexes
+            .insert(memory_key, Kept { content: Arc::clone(&content), durable: Some(self.records.losses()) });
         Ok(Some(content))
     }
 
@@ -105,9 +113,10 @@ impl MergedStore {
             return;
         }
         self.with_sources.write().unwrap_or_else(PoisonError::into_inner).insert(repository.clone());
+        let losses = Some(self.records.losses());
         let is_known = |(digest, source): &(Digest, Repository)| {
             let known = self.sources.get(&(repository.clone(), digest.clone()));
-            known.is_some_and(|known| known.durable && known.repository == *source)
+            known.is_some_and(|known| known.durable == losses && known.repository == *source)
         };
         let known = sources.iter().all(is_known);
         let write = |(digest, source): &(Digest, Repository)| {
@@ -125,7 +134,7 @@ impl MergedStore {
             tracing::warn!(%error, %repository, "sources are kept in memory only");
         }
         for (digest, source) in sources {
-            self.remember_source(repository, digest, source, written.is_ok());
+            self.remember_source(repository, digest, source, losses.filter(|_| written.is_ok()));
         }
     }
 
@@ -151,7 +160,7 @@ impl MergedStore {
         };
         let source: Option<Repository> = String::from_utf8(name).ok().and_then(|name| name.parse().ok());
         let source = source.ok_or_else(|| StoreError::Damaged(digest.to_string()))?;
-        self.remember_source(repository, digest.clone(), source.clone(), true);
+        self.remember_source(repository, digest.clone(), source.clone(), Some(self.records.losses()));
         Ok(Some(source))
     }
 
@@ -160,7 +169,13 @@ impl MergedStore {
         self.indexes.weighted_size() + self.sources.entry_count() * SOURCE_BYTES
     }
 
-    fn remember_source(&self, repository: &Repository, digest: Digest, source: Repository, durable: bool) {
+    fn remember_source(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        source: Repository,
+        durable: Option<u64>,
+    ) {
         let source = Arc::new(Source { repository: source, durable, used: Used::found(&self.records) });
         self.sources.insert((repository.clone(), digest), source);
     }
@@ -202,6 +217,10 @@ mod tests {
 
         fn keys(&self, _: Table, _: &str, _: usize) -> Result<Vec<String>, StoreError> {
             Err(StoreError::Lost)
+        }
+
+        fn lost(&self) -> u64 {
+            0
         }
 
         fn is_crowded(&self) -> Result<bool, StoreError> {

@@ -68,6 +68,16 @@ impl Occurring {
         mask.map_or(Knowledge::Unknown, Knowledge::Known)
     }
 
+    /// Adds to what is known of repositories what a push shows: the members in the mask that `shown` gives for each.
+    pub fn add(&self, shown: impl Fn(&(Repository, usize)) -> u32) {
+        let known: Vec<_> =
+            self.known.iter().filter(|(key, known)| known.mask.is_some() && shown(key) != 0).collect();
+        for (key, known) in known {
+            let mask = known.mask.map(|mask| mask | shown(&key));
+            self.known.insert((*key).clone(), Known { mask, ..known });
+        }
+    }
+
     /// Forgets what is known of some repositories under some rules: something was pushed there.
     pub fn forget(&self, concerns: impl Fn(&(Repository, usize)) -> bool) {
         let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| concerns(key)).collect();

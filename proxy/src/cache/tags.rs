@@ -104,8 +104,6 @@ pub struct TagRecord {
 pub struct Tags {
     memory: Cache<(Repository, Tag), Remembered>,
     records: Arc<Records>,
-    /// What the settings are that the answers were made with, in few bytes.
-    settings: u64,
 }
 
 #[derive(Clone)]
@@ -123,14 +121,13 @@ struct Written {
 }
 
 impl Tags {
-    /// Room for `bytes`; a record that was not renewed for `keep` is dropped from memory. Records on the disk
-    /// count only if they were made with the same `settings`.
-    pub fn new(bytes: u64, keep: Duration, records: Arc<Records>, settings: u64) -> Self {
+    /// Room for `bytes`; a record that was not renewed for `keep` is dropped from memory.
+    pub fn new(bytes: u64, keep: Duration, records: Arc<Records>) -> Self {
         let weigh = |key: &(Repository, Tag), kept: &Remembered| kept.record.weight(key);
         // Not by frequency: what was recalled or answered just now must be found.
         let memory = Cache::builder().max_capacity(bytes).time_to_live(keep).weigher(weigh);
         let memory = memory.eviction_policy(EvictionPolicy::lru()).build();
-        Self { memory, records, settings }
+        Self { memory, records }
     }
 
     /// The record of a tag, fresh or not, if it is in memory.
@@ -139,10 +136,12 @@ impl Tags {
     }
 
     /// The record of a tag from the data directory, with the content that it leads to; it is not fresh, and not
-    /// in memory until it is recalled. What is damaged there is as good as absent.
+    /// in memory until it is recalled. It counts only if it was made with the same `settings`. What is damaged there is
+    /// as good as absent.
     pub async fn load(
         &self,
         key: &(Repository, Tag),
+        settings: u64,
         manifests: &Manifests,
         merged: &MergedStore,
     ) -> Option<TagRecord> {
@@ -150,7 +149,7 @@ impl Tags {
             return None;
         }
         let value = self.records.get(Table::Tags, text(key)).await.ok().flatten()?;
-        let saved = saved::read(&value, self.settings)?;
+        let saved = saved::read(&value, settings)?;
         saved.record(&key.0, manifests, merged).await
     }
 
@@ -162,8 +161,8 @@ impl Tags {
         self.memory.entry_by_ref(key).or_insert(Remembered { record, written }).into_value().record
     }
 
-    /// Keeps a record. What changed is written to the disk soon.
-    pub fn put(&self, key: (Repository, Tag), record: TagRecord) {
+    /// Keeps a record that was made with these `settings`. What changed is written to the disk soon.
+    pub fn put(&self, key: (Repository, Tag), record: TagRecord, settings: u64) {
         let before = self.memory.get(&key);
         let mut written = before.as_ref().and_then(|kept| kept.written);
         if self.records.are_kept() {
@@ -171,7 +170,8 @@ impl Tags {
             let kept = written.is_some_and(|written| written.losses == self.records.losses());
             let recent = written.is_some_and(|written| written.at.elapsed() < WRITTEN_EVERY);
             if !(same && kept && recent) {
-                written = self.write(&key, &record, written.is_some(), same && kept);
+                let value = saved::write(&record, settings);
+                written = self.write(&key, &record, value, written.is_some(), same && kept);
             }
         }
         self.memory.insert(key, Remembered { record, written });
@@ -183,10 +183,11 @@ impl Tags {
         &self,
         key: &(Repository, Tag),
         record: &TagRecord,
+        value: Option<Vec<u8>>,
         was_written: bool,
         is_kept: bool,
     ) -> Option<Written> {
-        let Some(value) = saved::write(record, self.settings) else {
+        let Some(value) = value else {
             if was_written {
                 self.records.note(vec![Write::Remove(Table::Tags, text(key))]);
             }

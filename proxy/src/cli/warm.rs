@@ -42,6 +42,11 @@ pub(super) fn warm(arguments: &WarmArguments) -> Result<(), Failure> {
     let targets: Result<Vec<Target>, String> =
         arguments.references.iter().map(|text| Target::parse(text)).collect();
     let targets = targets.map_err(Failure::usage)?;
+    if let Some(registry) = targets.iter().find_map(|target| target.registry.as_ref()) {
+        let message =
+            format!("{registry}: write REPOSITORY:TAG; the registry is the one behind the running onetag");
+        return Err(Failure::usage(message));
+    }
     let address = reachable(arguments.admin);
     let mut failed = 0;
     for target in &targets {

@@ -84,6 +84,23 @@ impl Rules {
         self.0.iter().find(matches).unwrap_or(&self.0[self.0.len() - 1])
     }
 
+    /// The members of the same repository that a tag could be, under the rule at this place ([`Rule::mask`]).
+    pub fn mask(&self, place: usize, tag: &Tag) -> u32 {
+        self.0.get(place).map_or(0, |rule| rule.mask(tag.as_str()))
+    }
+
+    /// For each rule by its place, all that decides which answer a tag gets, as text. Names and times do not.
+    pub fn identities(&self) -> Vec<String> {
+        let identity = |Rule { policy, members, .. }: &Rule| {
+            let Policy { complete_index, platform_source, require_base, skip_denied, platforms, .. } = policy;
+            let members: Vec<_> = members.iter().map(|member| (&member.text, member.claim.text())).collect();
+            format!(
+                "{members:?} {complete_index} {platform_source:?} {require_base} {skip_denied} {platforms:?}"
+            )
+        };
+        self.0.iter().map(identity).collect()
+    }
+
     /// Whether any rule has members in other repositories.
     pub fn reach_elsewhere(&self) -> bool {
         self.0.iter().any(|rule| rule.elsewhere() != 0)

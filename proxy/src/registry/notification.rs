@@ -30,7 +30,7 @@ pub(super) struct Notification {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotificationError {
     /// It is not JSON, or something in it has the wrong type.
-    #[error("{0}")]
+    #[error("it is no JSON object of a kind that registries send")]
     Json(#[from] serde_json::Error),
     /// It is a document of another kind.
     #[error("it has neither `events` nor a `type` with `event_data` or `specversion`")]

@@ -41,9 +41,18 @@ impl Resolver {
 
     /// There may be members now that there were not.
     fn forget_members(&self, changes: &[Change]) {
+        let is_whole = |change: &Change| !matches!(change, Change::Tag(..));
         self.occurring.forget(|(repository, place)| {
-            self.rules.has_elsewhere(*place) || changes.iter().any(|change| change.repository() == repository)
+            let whole = changes.iter().any(|change| is_whole(change) && change.repository() == repository);
+            whole || self.rules.has_elsewhere(*place)
         });
+        // A tag shows which member it is; what was known besides stays.
+        for change in changes {
+            if let Change::Tag(repository, tag) = change {
+                self.occurring
+                    .add(|(of, place)| if of == repository { self.rules.mask(*place, tag) } else { 0 });
+            }
+        }
     }
 
     /// Whether a change may make an answer wrong that was given for a tag.

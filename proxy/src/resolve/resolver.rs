@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use onetag_config::{Config, Merge, Rule};
+use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
 use prometheus::IntGauge;
 
@@ -37,6 +37,8 @@ pub struct Resolver {
     pub(super) upstream: Upstream,
     pub(super) metrics: Arc<Metrics>,
     pub(super) rules: Rules,
+    /// What decides the answers of each rule, in few bytes: under others a record means nothing.
+    pub(super) settings: Vec<u64>,
     /// By the place of the rule.
     pub(super) times: Vec<Times>,
     pub(super) tags: Tags,
@@ -78,8 +80,9 @@ impl Resolver {
         Self {
             upstream,
             metrics,
+            settings: rules.identities().iter().map(|identity| fingerprint(identity)).collect(),
             rules,
-            tags: Tags::new(memory / 2, keep, Arc::clone(&records), fingerprint(config)),
+            tags: Tags::new(memory / 2, keep, Arc::clone(&records)),
             manifests: Manifests::new(memory / 4, Arc::clone(&records)),
             configs: Configs::new(memory / 8),
             occurring: Occurring::new(merge.relearn.get()),
@@ -194,21 +197,7 @@ impl Prepared {
     }
 }
 
-/// The settings that decide what a tag answers, in few bytes. Times and names are none of them.
-fn fingerprint(config: &Config) -> u64 {
-    let rules = config.rule.iter().map(|rule| Rule {
-        name: None,
-        ttl: None,
-        negative_ttl: None,
-        stale_while_revalidate: None,
-        stale_if_error: None,
-        immutable: None,
-        skew_grace: None,
-        ..rule.clone()
-    });
-    let Merge { suffixes, complete_index, skew, skew_gap, .. } = &config.merge;
-    let settings = (suffixes, complete_index, skew, skew_gap, rules.collect::<Vec<_>>());
-    let settings = serde_json::to_vec(&settings).unwrap_or_default();
-    let digest = Digest::sha256(&settings);
+fn fingerprint(text: &str) -> u64 {
+    let digest = Digest::sha256(text.as_bytes());
     digest.value().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }

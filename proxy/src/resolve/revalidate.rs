@@ -98,6 +98,8 @@ impl Resolver {
                 // Some registries deny a HEAD alone; a GET shows what holds.
                 if skip_denied && address.repository.is_some() { Head::Absent } else { Head::Unknown }
             }
+            // So may a HEAD alone fail; where all does, the GET that follows says so.
+            Err(error) if matches!(error.kind(), ErrorKind::Status { .. }) => Head::Unknown,
             head => head.map_err(Doubt::Failed)?,
         };
         let same = match head {

@@ -90,7 +90,7 @@ impl Resolver {
 
     /// The record from the data directory; what cannot change is fresh at once.
     async fn recalled(&self, key: &Key) -> Option<TagRecord> {
-        let mut record = self.tags.load(key, &self.manifests, &self.merged).await?;
+        let mut record = self.tags.load(key, self.settings_of(key), &self.manifests, &self.merged).await?;
         let tagged = record.tagged.as_ref()?;
         let believed = self.times_of(key).of_complete(&key.1);
         let lasts = record.held.is_none() && tagged.basis.complete && believed > record.confirmed.elapsed();
@@ -142,6 +142,10 @@ impl Resolver {
         record.tagged.is_some() && record.confirmed.elapsed() < self.times_of(key).stale_if_error
     }
 
+    fn settings_of(&self, (repository, tag): &Key) -> u64 {
+        self.settings[self.rules.of(repository, tag).place]
+    }
+
     fn times_of(&self, (repository, tag): &Key) -> &Times {
         &self.times[self.rules.of(repository, tag).place]
     }
@@ -179,7 +183,7 @@ impl Resolver {
                     if late {
                         (record.expired, record.fresh_until) = (true, Instant::now());
                     }
-                    self.tags.put(key.clone(), record.clone());
+                    self.tags.put(key.clone(), record.clone(), self.settings_of(key));
                 }
                 late
             });
@@ -213,13 +217,13 @@ impl Resolver {
         match (filled, usable) {
             (Err(error), Some(last)) if !is_denied(&error) => {
                 let wanted = wanted_pause(&error);
-                Ok(stand_in(key, last, asked, wanted, &error))
+                Ok(self.stand_in(key, last, asked, wanted, &error))
             }
             (Err(error), _) => Err(error),
             (Ok(filled), Some(last)) if filled.incomplete => {
                 self.report(&filled.report, false);
                 let why = "the upstream lacks content that it lists";
-                Ok(stand_in(key, last, asked, Duration::ZERO, &why))
+                Ok(self.stand_in(key, last, asked, Duration::ZERO, &why))
             }
             (Ok(filled), _) => {
                 let (record, report) = self.settled(key, filled, last.filter(is_coherent), asked);
@@ -227,6 +231,28 @@ impl Resolver {
                 Ok(record)
             }
         }
+    }
+
+    /// The last good answer in place of one that failed (rule I6).
+    fn stand_in(
+        &self,
+        key: &Key,
+        last: TagRecord,
+        asked: Instant,
+        wanted: Duration,
+        error: &dyn std::fmt::Display,
+    ) -> TagRecord {
+        let (repository, tag) = key;
+        // Of the others that fail with it, one line each is enough.
+        if last.stale {
+            tracing::debug!(%error, %repository, %tag, "the last good answer is still served");
+        } else {
+            tracing::warn!(%error, %repository, %tag, "the last good answer is served");
+        }
+        let pause = PAUSE_AFTER_FAILURE.max(asked.elapsed()).max(wanted);
+        let usable_until = last.confirmed + self.times_of(key).stale_if_error;
+        let fresh_until = usable_until.min(Instant::now() + pause);
+        TagRecord { fresh_until, stale: true, ..last }
     }
 
     /// The record of an answer that the upstream still gives.
@@ -313,17 +339,4 @@ fn wanted_pause(error: &ResolveError) -> Duration {
         ResolveError::Upstream(error) => error.retry_after().unwrap_or_default().min(LONGEST_PAUSE),
         _ => Duration::ZERO,
     }
-}
-
-/// The last good answer in place of one that failed (rule I6).
-fn stand_in(
-    (repository, tag): &Key,
-    last: TagRecord,
-    asked: Instant,
-    wanted: Duration,
-    error: &dyn std::fmt::Display,
-) -> TagRecord {
-    tracing::warn!(%error, %repository, %tag, "the last good answer is served");
-    let pause = PAUSE_AFTER_FAILURE.max(asked.elapsed()).max(wanted);
-    TagRecord { fresh_until: Instant::now() + pause, stale: true, ..last }
 }

@@ -2,12 +2,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use super::open::{BoxError, Open, USED, definition, takes_writes};
+use super::open::{BoxError, FILE, Open, USED, definition, takes_writes};
 use super::sealed;
 use super::{Store, StoreError, Table, Write};
 
@@ -19,6 +20,7 @@ pub struct DiskStore {
     directory: PathBuf,
     /// None while it could not be opened anew after an I/O error.
     open: RwLock<Option<Open>>,
+    lost: AtomicU64,
 }
 
 /// The data directory cannot be used.
@@ -46,7 +48,7 @@ impl DiskStore {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let open = Open::or_to_read(directory);
         let open = open.map_err(|source| OpenError { path: directory.into(), source })?;
-        Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)) })
+        Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)), lost: AtomicU64::new(0) })
     }
 
     /// Reads in the database. After one I/O error redb refuses everything, so that a disk that was full for a
@@ -81,6 +83,15 @@ impl DiskStore {
         }
         drop(open);
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been here meanwhile.
+        let is_gone = match &*open {
+            Some(open) => !open.is_in_place(&self.directory),
+            None => !self.directory.join(FILE).exists(),
+        };
+        if is_gone {
+            tracing::error!(directory = %self.directory.display(), "the database is gone and begun anew");
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
         // The old one has the file locked.
         *open = None;
         let anew = Open::or_anew(&self.directory);
@@ -142,6 +153,10 @@ impl Store for DiskStore {
             let keys = table.range(from..)?.take(limit);
             Ok(keys.map(|entry| entry.map(|(key, _)| key.value().to_owned())).collect::<Result<_, _>>()?)
         })
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     fn is_crowded(&self) -> Result<bool, StoreError> {
@@ -338,7 +353,13 @@ mod tests {
 
     #[test]
     fn a_damaged_database_is_put_aside() {
-        for damage in [b"no database at all".to_vec(), vec![0; 1 << 16]] {
+        let whole = {
+            let directory = tempfile::tempdir().unwrap();
+            DiskStore::open(directory.path()).unwrap().write(&[put("a", "1")]).unwrap();
+            fs::read(directory.path().join(FILE)).unwrap()
+        };
+        let cut = [1, 9, 64, 100, 320, 4_095, 8_192, 40_000].map(|length| whole[..length].to_vec());
+        for damage in [b"no database at all".to_vec(), vec![0; 1 << 16]].into_iter().chain(cut) {
             let directory = tempfile::tempdir().unwrap();
             fs::write(directory.path().join(FILE), &damage).unwrap();
             let store = DiskStore::open(directory.path()).unwrap();

@@ -118,8 +118,13 @@ fn is_full(error: &io::Error) -> bool {
 /// Whether the file is there and not what it should be.
 fn is_damage(error: &redb::Error) -> bool {
     let text = matches!(error, redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_));
-    let other_file = matches!(error, redb::Error::Io(io) if io.kind() == ErrorKind::InvalidData);
+    let other_file = matches!(error, redb::Error::Io(io) if is_cut(io));
     text || other_file || matches!(error, redb::Error::TableTypeMismatch { .. } | redb::Error::RepairAborted)
+}
+
+/// Whether a file is none of redb's, or ends too early.
+fn is_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
 #[cfg(test)]

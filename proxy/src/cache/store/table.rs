@@ -15,6 +15,9 @@ pub trait Store: Send + Sync {
     /// At most `limit` keys of a table in their order, beginning with the first that is not below `from`.
     fn keys(&self, table: Table, from: &str, limit: usize) -> Result<Vec<String>, StoreError>;
 
+    /// How often all that was kept before was lost, because the store had to be begun anew.
+    fn lost(&self) -> u64;
+
     /// Whether a table is so full that it soon takes nothing new.
     fn is_crowded(&self) -> Result<bool, StoreError>;
 
