@@ -89,7 +89,8 @@ async fn an_upstream_whose_heads_tell_no_digest_is_asked_with_get() {
     let no_digest = Fault::Status { code: 200, headers: Vec::new(), body: Vec::new() };
     let foreign = vec![("docker-content-digest".to_owned(), "md5:00".to_owned())];
     let odd = Fault::Status { code: 200, headers: foreign, body: Vec::new() };
-    for head in [Fault::status(405), Fault::status(501), Fault::status(403), no_digest, odd] {
+    let others = [405, 501, 403, 500].map(Fault::status);
+    for head in others.into_iter().chain([no_digest, odd]) {
         let (site, legacy) = past_its_time(&["--stale-while-revalidate", "0s"]).await;
         site.registry.fail(Match::all().method("HEAD"), head.clone());
         served_as(&site.manifest("latest").await, DOCKER_LIST, legacy.merged());

@@ -177,6 +177,113 @@ async fn the_last_coherent_answer_is_held_across_a_restart() {
     assert!(metrics.text().contains("onetag_merged_total 0"), "nobody got the new merge");
 }
 
+/// Tells onetag that a tag was pushed.
+async fn invalidate(onetag: &Onetag, reference: &str) {
+    let url = format!("{}/invalidate?ref=team/app:{reference}", onetag.admin_url());
+    let answer = client::Client::plain().request("POST", &url, &[], &b""[..]).await.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Onetag on the stage that believes its tags for long.
+fn believing(stage: &Stage, settings: &str) -> Onetag {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    let settings = format!("[cache]\ntag_ttl = \"1h\"\nimmutable = [\"v*\"]\n\n{settings}");
+    std::fs::write(file.path(), settings).expect("a written file");
+    let config = file.path().to_str().expect("a path in UTF-8");
+    serve(&stage.registry.url(), &["--data-dir", stage.data_dir(), "--config", config])
+}
+
+#[tokio::test]
+async fn a_push_that_was_told_counts_after_a_kill_and_for_what_only_the_disk_has() {
+    for (round, told_after_the_restart) in [false, true].into_iter().enumerate() {
+        let stage = Stage::new().await;
+        let (old, new) = (Legacy::seeded(1), Legacy::seeded(2));
+        for tag in ["latest", "v1"] {
+            old.push(&stage.registry, tag);
+        }
+        let mut onetag = believing(&stage, "");
+        for tag in ["latest", "v1"] {
+            served_as(&get(&onetag, tag).await, DOCKER_LIST, old.merged());
+        }
+        settle().await;
+        if told_after_the_restart {
+            kill(onetag);
+            onetag = believing(&stage, "");
+        }
+        for tag in ["latest", "v1"] {
+            new.push(&stage.registry, tag);
+            invalidate(&onetag, &format!("{tag}-arm")).await;
+        }
+        if round == 0 {
+            kill(onetag);
+            onetag = believing(&stage, "");
+        }
+        for tag in ["latest", "v1"] {
+            served_as(&get(&onetag, tag).await, DOCKER_LIST, new.merged());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_answer_before_a_push_stands_in_after_a_restart_while_the_upstream_fails() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    let onetag = believing(&stage, "");
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    settle().await;
+    invalidate(&onetag, "latest").await;
+    kill(onetag);
+    stage.registry.go_down().await;
+    let stale = get(&believing(&stage, ""), "latest").await;
+    served_as(&stale, DOCKER_LIST, legacy.merged());
+    assert_eq!(stale.header("onetag-source"), Some("stale"));
+}
+
+#[tokio::test]
+async fn a_rule_that_does_not_take_a_tag_or_changes_only_times_leaves_its_record() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    let onetag = believing(&stage, "");
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    settle().await;
+    kill(onetag);
+    stage.registry.go_down().await;
+    for settings in [
+        "[[rule]]\nrepositories = [\"other/*\"]\nmembers = [\"{tag}-edge\"]\n",
+        "[[rule]]\nrepositories = [\"team/*\"]\nttl = \"5m\"\nname = \"team\"\n",
+        "[merge]\nskew = \"ignore\"\n",
+    ] {
+        let onetag = believing(&stage, settings);
+        served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+        kill(onetag);
+    }
+    let onetag = believing(&stage, "[[rule]]\nrepositories = [\"team/*\"]\nmembers = [\"{tag}-edge\"]\n");
+    assert!(get(&onetag, "latest").await.status >= 500);
+}
+
+#[tokio::test]
+async fn tags_that_do_not_move_go_to_a_database_that_was_begun_anew() {
+    let stage = Stage::new().await;
+    let legacy = Legacy::docker();
+    legacy.push(&stage.registry, "latest");
+    let onetag = stage.serve();
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    settle().await;
+    std::fs::remove_file(stage.directory.path().join("onetag.redb")).expect("removed");
+    // One pull finds out that it is gone, the next one has all written again.
+    for tag in ["nowhere", "latest", "latest", "latest"] {
+        get(&onetag, tag).await;
+        settle().await;
+    }
+    kill(onetag);
+    stage.registry.go_down().await;
+    let onetag = stage.serve();
+    served_as(&get(&onetag, "latest").await, DOCKER_LIST, legacy.merged());
+    served_as(&get(&onetag, &sha256(legacy.merged())).await, DOCKER_LIST, legacy.merged());
+}
+
 /// What an answer does not wait for is on the disk a moment later.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(300)).await;
