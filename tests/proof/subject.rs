@@ -50,17 +50,6 @@ impl Subject {
     }
 }
 
-impl Subject {
-    /// Runs `onetag serve` with its data in `data`, which must end by itself: its exit code, and what it said.
-    pub(crate) fn fails_to_serve(&self, upstream: &str, data: &Path) -> (Option<i32>, String) {
-        let data = data.to_str().expect("a path in UTF-8");
-        let args = ["serve", "--upstream", upstream, "--data-dir", data, "--listen", "127.0.0.1:0"];
-        let args = [&args[..], &["--admin", "127.0.0.1:0"]].concat();
-        let output = testkit::run(&self.0, &args, &[NO_DOCKER_CONFIG]);
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
-}
-
 impl Metrics {
     pub(crate) async fn of(onetag: &Onetag) -> Self {
         let url = format!("{}/metrics", onetag.admin_url());

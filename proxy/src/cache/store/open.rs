@@ -56,12 +56,12 @@ impl Open {
         }
     }
 
-    /// Opens the database; where the disk is full, to read alone, so that it can be started with.
+    /// Opens the database; where the disk takes nothing, to read alone, so that it can be started with.
     pub(super) fn or_to_read(directory: &Path) -> Result<Self, BoxError> {
         Self::or_anew(directory).or_else(|error| match error.downcast_ref() {
-            Some(redb::Error::Io(io)) if is_full(io) => {
+            Some(redb::Error::Io(io)) if takes_nothing(io) => {
                 let open = Self::to_read(directory)?;
-                tracing::error!(directory = %directory.display(), "the disk is full: nothing new is kept");
+                tracing::error!(%error, directory = %directory.display(), "nothing new is kept");
                 Ok(open)
             }
             _ => Err(error),
@@ -111,8 +111,9 @@ pub(super) fn takes_writes(directory: &Path) -> io::Result<()> {
     written.and(removed)
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+/// Whether a disk is full or read-only.
+pub(crate) fn takes_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Whether the file is there and not what it should be.
