@@ -53,8 +53,8 @@ impl Attempts {
 
     /// Ends an attempt: counts it, and learns from it.
     pub(super) fn end(&self, watch: Watch<'_>, error: Option<&UpstreamError>) {
+        self.health.note(watch.kind, error);
         watch.stop(error);
-        self.health.note(error);
     }
 
     /// Asks once.

@@ -25,11 +25,10 @@ use super::error::{Asked, UpstreamError};
 use super::gather::Absent;
 use super::head::Head;
 use super::headers::pick;
-use super::health::Health;
+use super::health::{Gates, Health};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
 use super::places::{Place, Places};
-use super::retry_after::Gate;
 use super::setup::SetupError;
 use super::stream::BlobSource;
 use super::token::Tokens;
@@ -77,7 +76,7 @@ impl Upstream {
         let probe = Probe { transport: transport.clone(), ask };
         let health = Health {
             breaker: Arc::new(Breaker::new(probe, Arc::clone(&metrics))),
-            gate: Gate::new(),
+            gates: Gates::default(),
             destinations: Arc::clone(&destinations),
         };
         Ok(Self {

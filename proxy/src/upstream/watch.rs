@@ -9,7 +9,7 @@ use super::error::UpstreamError;
 /// Measures an attempt up to its headers and counts it once its outcome is known.
 pub(super) struct Watch<'m> {
     metrics: &'m Metrics,
-    kind: UpstreamKind,
+    pub(super) kind: UpstreamKind,
     started: Instant,
     headers_after: Option<Duration>,
     absent: bool,
