@@ -14,6 +14,7 @@ use super::error::UpstreamError;
 use super::health::Health;
 use super::kind::ErrorKind;
 use super::redirect::{self, MAX_HOPS};
+use super::throttle::Throttle;
 use super::transport::Transport;
 use super::verdict;
 use super::watch::Watch;
@@ -25,6 +26,8 @@ pub(super) struct Attempts {
     pub(super) destinations: Arc<Destinations>,
     pub(super) health: Health,
     pub(super) metrics: Arc<Metrics>,
+    /// Warnings that something is asked for again.
+    pub(super) retries_told: Throttle,
 }
 
 /// What the last host on the way answered; any status.

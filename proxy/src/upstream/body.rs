@@ -163,7 +163,10 @@ impl Stream {
         self.resumes += 1;
         self.since_cut = 0;
         self.idle.stop();
-        warn!(error = %cut, from = rest.first, attempt = self.resumes, "resuming a blob that was cut");
+        if let Some(untold) = self.source.attempts.retries_told.pass() {
+            let attempt = self.resumes;
+            warn!(error = %cut, from = rest.first, attempt, untold, "resuming a blob that was cut");
+        }
         self.state = State::Resuming(Box::pin(self.source.clone().resume(rest, wait)));
         Ok(())
     }

@@ -29,8 +29,10 @@ use super::health::{Gates, Health};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
 use super::places::{Place, Places};
+use super::retry;
 use super::setup::SetupError;
 use super::stream::BlobSource;
+use super::throttle::Throttle;
 use super::token::Tokens;
 use super::token_fetch::TokenFetch;
 use super::transport::Transport;
@@ -81,7 +83,14 @@ impl Upstream {
         };
         Ok(Self {
             url: Arc::new(url),
-            attempts: Arc::new(Attempts { transport, auth, destinations, health, metrics }),
+            attempts: Arc::new(Attempts {
+                transport,
+                auth,
+                destinations,
+                health,
+                metrics,
+                retries_told: Throttle::new(retry::TOLD_EVERY),
+            }),
             places: Arc::new(Places::new(config.max_in_flight.get())),
         })
     }

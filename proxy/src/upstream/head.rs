@@ -25,7 +25,7 @@ pub enum Head {
 impl Attempts {
     /// Asks with HEAD, and again where that helps.
     pub(super) async fn head(&self, ask: &Ask) -> Result<Head, UpstreamError> {
-        let mut retry = Retry::default();
+        let mut retry = Retry::new(&self.retries_told);
         loop {
             match self.head_once(ask).await {
                 Err(error) => retry.pause(error).await?,

@@ -29,6 +29,7 @@ mod retry;
 mod retry_after;
 mod setup;
 mod stream;
+mod throttle;
 mod token;
 mod token_fetch;
 mod transport;

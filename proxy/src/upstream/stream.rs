@@ -48,7 +48,7 @@ impl BlobSource {
         self,
         place: OwnedSemaphorePermit,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let mut retry = Retry::default();
+        let mut retry = Retry::new(&self.attempts.retries_told);
         let answer = loop {
             match self.open_once().await {
                 Err(error) => retry.pause(error).await?,
