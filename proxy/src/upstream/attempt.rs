@@ -39,13 +39,13 @@ pub(super) struct Answer {
 impl Attempts {
     /// Fails while the upstream is down.
     pub(super) fn admit(&self, ask: &Ask) -> Result<(), UpstreamError> {
-        self.health.breaker.admit().map_err(|kind| self.refuse(ask, kind))
+        self.health.breaker.look().map_err(|kind| self.refuse(ask, kind))
     }
 
     /// Begins an attempt, if the upstream may be asked now.
-    pub(super) fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
-        self.health.admit(ask.kind).map_err(|kind| self.refuse(ask, kind))?;
-        Ok(Watch::start(&self.metrics, ask.kind))
+    pub(super) async fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
+        let trial = self.health.admit(ask.kind).await.map_err(|kind| self.refuse(ask, kind))?;
+        Ok(Watch::start(&self.metrics, ask.kind).with(trial))
     }
 
     /// Nothing is sent, and that is counted.

@@ -35,7 +35,7 @@ impl Attempts {
     }
 
     async fn head_once(&self, ask: &Ask) -> Result<Head, UpstreamError> {
-        let mut watch = self.begin(ask)?;
+        let mut watch = self.begin(ask).await?;
         let result = self.head_watched(ask, &mut watch).await;
         self.end(watch, result.as_ref().err());
         result

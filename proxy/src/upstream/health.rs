@@ -7,7 +7,7 @@ use http::{StatusCode, Uri};
 
 use crate::telemetry::UpstreamKind;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Trial};
 use super::destination::Destinations;
 use super::detail::Detail;
 use super::error::UpstreamError;
@@ -49,11 +49,11 @@ impl Gates {
 
 impl Health {
     /// Whether a request of this kind may go out.
-    pub(super) fn admit(&self, kind: UpstreamKind) -> Result<(), ErrorKind> {
-        self.breaker.admit()?;
+    pub(super) async fn admit(&self, kind: UpstreamKind) -> Result<Option<Trial<'_>>, ErrorKind> {
+        self.breaker.look()?;
         match self.gates.of(kind).and_then(Gate::left) {
             Some(left) => Err(ErrorKind::Limited { retry_after: Some(left), detail: Detail::default() }),
-            None => Ok(()),
+            None => self.breaker.admit().await,
         }
     }
 

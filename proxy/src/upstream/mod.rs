@@ -24,6 +24,7 @@ mod health;
 mod kind;
 mod manifest;
 mod places;
+mod probe;
 mod redirect;
 mod retry;
 mod retry_after;

@@ -76,7 +76,7 @@ impl BlobSource {
 
     /// One attempt, counted.
     async fn open_once(&self) -> Result<Answer, UpstreamError> {
-        let mut watch = self.attempts.begin(&self.ask)?;
+        let mut watch = self.attempts.begin(&self.ask).await?;
         let result = self.ask_checked(&mut watch).await;
         self.attempts.end(watch, result.as_ref().err());
         result

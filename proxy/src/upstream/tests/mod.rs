@@ -14,6 +14,7 @@ mod resumes;
 mod retries;
 mod times;
 mod tls;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;
