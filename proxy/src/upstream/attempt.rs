@@ -13,6 +13,7 @@ use super::destination::{Destinations, Refused};
 use super::error::UpstreamError;
 use super::health::Health;
 use super::kind::ErrorKind;
+use super::pace::Pace;
 use super::redirect::{self, MAX_HOPS};
 use super::throttle::Throttle;
 use super::transport::Transport;
@@ -26,6 +27,8 @@ pub(super) struct Attempts {
     pub(super) destinations: Arc<Destinations>,
     pub(super) health: Health,
     pub(super) metrics: Arc<Metrics>,
+    /// How fast a client must take a stream.
+    pub(super) pace: Pace,
     /// Warnings that something is asked for again.
     pub(super) retries_told: Throttle,
 }

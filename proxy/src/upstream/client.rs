@@ -28,6 +28,7 @@ use super::headers::pick;
 use super::health::{Gates, Health};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
+use super::pace::Pace;
 use super::places::{Place, Places};
 use super::probe::Probe;
 use super::retry;
@@ -77,6 +78,7 @@ impl Upstream {
         let auth = Auth::new(credentials, Tokens::new(fetch), Arc::clone(&destinations));
         let ask = Ask::at(&url, UpstreamKind::Probe, Method::GET, "/v2/", None)?;
         let probe = Probe { transport: transport.clone(), ask };
+        let pace = Pace::new(transport.idle_timeout());
         let health = Health {
             breaker: Arc::new(Breaker::new(probe, Arc::clone(&metrics))),
             gates: Gates::default(),
@@ -90,10 +92,18 @@ impl Upstream {
                 destinations,
                 health,
                 metrics,
+                pace,
                 retries_told: Throttle::new(retry::TOLD_EVERY),
             }),
             places: Arc::new(Places::new(config.max_in_flight.get())),
         })
+    }
+
+    /// The same with another pace of streams; before anything is asked.
+    #[cfg(test)]
+    pub(super) fn with_pace(mut self, pace: Pace) -> Self {
+        Arc::get_mut(&mut self.attempts).expect("nothing is under way").pace = pace;
+        self
     }
 
     /// The registry's address.
@@ -153,7 +163,7 @@ impl Upstream {
             ask = ask.with(RANGE, range);
             ask = if_range.into_iter().fold(ask, |ask, value| ask.with(IF_RANGE, value));
         }
-        let place = self.in_time(&ask, self.places.stream()).await?;
+        let place = self.in_time(&ask, self.places.stream(repository)).await?;
         BlobSource { attempts: Arc::clone(&self.attempts), ask }.open(place).await
     }
 
@@ -211,7 +221,7 @@ impl Upstream {
         ask.map_err(|_| UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path)))
     }
 
-    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place<'_>, UpstreamError> {
+    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place, UpstreamError> {
         self.in_time(ask, self.places.small(repository)).await
     }
 

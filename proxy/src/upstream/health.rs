@@ -85,7 +85,7 @@ impl Health {
 fn is_outage(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Connect(_) | ErrorKind::Broken(_) => true,
-        ErrorKind::Timeout { phase, .. } => *phase != Phase::Place,
+        ErrorKind::Timeout { phase, .. } => !matches!(phase, Phase::Place | Phase::Client),
         ErrorKind::Status { status, .. } => is_gateways(*status),
         _ => false,
     }

@@ -3,6 +3,7 @@
 mod ask;
 mod attempt;
 mod auth;
+mod blob_stream;
 mod body;
 mod breaker;
 mod cause;
@@ -23,6 +24,7 @@ mod headers;
 mod health;
 mod kind;
 mod manifest;
+mod pace;
 mod places;
 mod probe;
 mod redirect;

@@ -118,6 +118,26 @@ async fn a_slow_repository_leaves_places_for_the_others() {
 }
 
 #[tokio::test]
+async fn streams_that_nobody_reads_leave_places_for_other_repositories() {
+    let registry = Registry::start().await;
+    let held = digest(&registry.put_blob(APP, vec![7; 1 << 20]));
+    let name = registry.put_blob("team/other", b"blob");
+    let site = Site::new(&onetag_config::Upstream {
+        max_in_flight: 1.try_into().unwrap(),
+        header_timeout: millis(300),
+        ..settings(&registry.url())
+    });
+    let mut unread = Vec::new();
+    while let Ok(stream) = site.upstream.blob(&app(), &held, Method::GET, None).await {
+        unread.push(stream);
+    }
+    assert_eq!(unread.len(), 64, "a quarter of all");
+    let other = "team/other".parse().unwrap();
+    let got = site.upstream.blob(&other, &digest(&name), Method::GET, None).await.unwrap();
+    assert_eq!(got.status(), 200);
+}
+
+#[tokio::test]
 async fn a_stream_holds_a_place_of_its_own_until_it_is_dropped() {
     let registry = Registry::start().await;
     registry.push(APP, "latest", &image());

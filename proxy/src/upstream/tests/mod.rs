@@ -8,6 +8,7 @@ mod heads;
 mod limits;
 mod log;
 mod outages;
+mod paces;
 mod realms;
 mod redirects;
 mod resumes;
