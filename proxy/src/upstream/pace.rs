@@ -20,7 +20,7 @@ pub(super) struct Pace {
 impl Pace {
     /// 64 KiB a minute, of a body that may stand still for this long.
     pub(super) fn new(idle_timeout: Duration) -> Self {
-        let window = Duration::from_secs(60);
+        let window = Duration::from_mins(1);
         Self { least: 64 << 10, window, longest_wait: idle_timeout + 10 * window }
     }
 }

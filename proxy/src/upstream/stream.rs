@@ -64,8 +64,8 @@ impl BlobSource {
             UpstreamBody::empty()
         } else {
             let rest = rest(parts.status, &headers, incoming.size_hint().exact());
-            let pace = self.attempts.pace;
-            UpstreamBody::new(Stream::new(self, place, incoming, rest), pace)
+            let least = self.attempts.pace;
+            UpstreamBody::new(Stream::new(self, place, incoming, rest), least)
         };
         let mut response = Response::new(body);
         *response.status_mut() = parts.status;

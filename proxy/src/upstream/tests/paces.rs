@@ -24,7 +24,7 @@ async fn site_with_blob() -> (Registry, Site, Vec<u8>, String) {
         max_in_flight: 1.try_into().unwrap(),
         ..settings(&registry.url())
     });
-    let pace = Pace { least: 1_000, window: WINDOW, longest_wait: Duration::from_secs(60) };
+    let pace = Pace { least: 1_000, window: WINDOW, longest_wait: Duration::from_mins(1) };
     (registry, Site { upstream: upstream.with_pace(pace), metrics }, bytes, name)
 }
 
