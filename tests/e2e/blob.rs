@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use testkit::client::{Error, Response, send_raw};
 use testkit::{Fault, Image, Kind, Match};
 
-use crate::support::{REPOSITORY, Site, distinct_bytes, eventually, peak_memory, refusal};
+use crate::support::{
+    ACCEPT, Legacy, REPOSITORY, Site, distinct_bytes, eventually, manifest_path, peak_memory, refusal,
+};
 
 const SIZE: usize = 1 << 20;
 
@@ -148,6 +150,24 @@ async fn a_blob_without_a_length_is_served_whole() {
     let (site, blob, digest) = site_with(SIZE, &[]).await;
     site.registry.fail(Match::blob(&digest), Fault::NoContentLength);
     assert!(site.blob(&digest, &[]).await.unwrap().body == blob);
+}
+
+#[tokio::test]
+async fn head_tells_no_length_where_none_is_known() {
+    let (site, _, digest) = site_with(SIZE, &[]).await;
+    let path = format!("/v2/{REPOSITORY}/blobs/{digest}");
+    let told = site.head(&path, &[]).await;
+    assert_eq!(told.header("content-length"), Some(&*SIZE.to_string()));
+    site.registry.fail(Match::blob(&digest), Fault::NoContentLength);
+    let untold = site.head(&path, &[]).await;
+    assert_eq!((untold.status, untold.header("content-length")), (200, None));
+
+    Legacy::docker().push(&site.registry, "latest");
+    let head = site.head(&manifest_path("latest"), &[ACCEPT]).await;
+    assert_eq!(head.status, 200);
+    let etag = head.header("etag").unwrap();
+    let unchanged = site.head(&manifest_path("latest"), &[ACCEPT, ("if-none-match", etag)]).await;
+    assert_eq!((unchanged.status, unchanged.header("content-length")), (304, None));
 }
 
 #[tokio::test]

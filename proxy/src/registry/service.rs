@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Request, Response};
+use http_body::Body as _;
 use onetag_config::Secret;
 use onetag_oci::Reference;
 use tracing::Instrument;
@@ -120,7 +121,8 @@ fn ping() -> Response<Body> {
 /// HEAD is GET without the body (rule L4). hyper sees to it on HTTP/1 only.
 fn without_body(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+    // A body that is empty already was left out, or belongs to a 304: its length is not what GET would tell.
+    if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {
         parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }
     Response::from_parts(parts, Body::empty())

@@ -13,7 +13,9 @@ use super::destination::{Destinations, Refused};
 use super::error::UpstreamError;
 use super::health::Health;
 use super::kind::ErrorKind;
+use super::pace::Pace;
 use super::redirect::{self, MAX_HOPS};
+use super::throttle::Throttle;
 use super::transport::Transport;
 use super::verdict;
 use super::watch::Watch;
@@ -25,6 +27,10 @@ pub(super) struct Attempts {
     pub(super) destinations: Arc<Destinations>,
     pub(super) health: Health,
     pub(super) metrics: Arc<Metrics>,
+    /// How fast a client must take a stream.
+    pub(super) pace: Pace,
+    /// Warnings that something is asked for again.
+    pub(super) retries_told: Throttle,
 }
 
 /// What the last host on the way answered; any status.
@@ -36,13 +42,13 @@ pub(super) struct Answer {
 impl Attempts {
     /// Fails while the upstream is down.
     pub(super) fn admit(&self, ask: &Ask) -> Result<(), UpstreamError> {
-        self.health.breaker.admit().map_err(|kind| self.refuse(ask, kind))
+        self.health.breaker.look().map_err(|kind| self.refuse(ask, kind))
     }
 
     /// Begins an attempt, if the upstream may be asked now.
-    pub(super) fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
-        self.health.admit(ask.kind).map_err(|kind| self.refuse(ask, kind))?;
-        Ok(Watch::start(&self.metrics, ask.kind))
+    pub(super) async fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
+        let trial = self.health.admit(ask.kind).await.map_err(|kind| self.refuse(ask, kind))?;
+        Ok(Watch::start(&self.metrics, ask.kind).with(trial))
     }
 
     /// Nothing is sent, and that is counted.
@@ -53,8 +59,8 @@ impl Attempts {
 
     /// Ends an attempt: counts it, and learns from it.
     pub(super) fn end(&self, watch: Watch<'_>, error: Option<&UpstreamError>) {
+        self.health.note(watch.kind, error);
         watch.stop(error);
-        self.health.note(error);
     }
 
     /// Asks once.

@@ -1,44 +1,56 @@
 //! An upstream that is down is asked by nobody but one probe, until it answers again.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::Response;
-use hyper::body::Incoming;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::telemetry::Metrics;
 
-use super::ask::Ask;
 use super::error::UpstreamError;
 use super::kind::ErrorKind;
-use super::retry::jittered;
-use super::transport::Transport;
-use super::verdict;
-use super::watch::Watch;
+use super::probe::Probe;
+use super::throttle::Throttle;
 
 /// So many outages in a row open the breaker.
 pub(super) const OUTAGES: u32 = 10;
 
-/// The wait after the first probe, before its jitter; each further one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The breaker is open, until the probe is answered.
+const OPEN: u32 = OUTAGES;
 
-/// The longest wait between two probes, before its jitter: 15 s with it.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The probe is answered; the next request may go out to see whether it is the registry that answers.
+const HALF_OPEN: u32 = OUTAGES + 1;
 
-/// Counts outages in a row. While it is open, nothing goes out but the probe.
+/// That request is under way.
+const TRIED: u32 = OUTAGES + 2;
+
+/// How long a request waits for the outcome of the one that tries.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The least time between two warnings that the upstream is down.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
+
+/// Counts outages in a row. While it is open, nothing goes out but the probe; then one request may try, and
+/// an answer to that closes the breaker. The probe alone is not believed: something that stands in front of
+/// a registry may answer it while the registry is down.
 pub(super) struct Breaker {
-    /// Outages in a row; the breaker is open from [`OUTAGES`] on, and stays there until it closes.
-    outages: AtomicU32,
-    /// The last of them, for those that want to know why.
+    /// Outages in a row below [`OUTAGES`], else one of the three states above.
+    state: AtomicU32,
+    /// The last outage, for those that want to know why.
     last: Mutex<Option<UpstreamError>>,
+    /// Told whenever a trial is over.
+    trials: watch::Sender<()>,
+    /// The time between probes grows until something else is answered.
+    probes: AtomicU32,
     probe: Probe,
     metrics: Arc<Metrics>,
-    /// The probing ends when this is dropped.
-    alive: watch::Sender<()>,
+    told: Throttle,
+    /// Whether the log says that the upstream is down.
+    is_told: AtomicBool,
 }
 
 /// The failure that an open breaker saw last.
@@ -51,67 +63,127 @@ impl fmt::Display for Last {
     }
 }
 
-/// A question that every registry answers, whoever asks.
-#[derive(Clone)]
-pub(super) struct Probe {
-    pub(super) transport: Transport,
-    pub(super) ask: Ask,
+/// The leave to be the one that tries. If it is dropped before the outcome is known, another one may.
+pub(super) struct Trial<'b>(&'b Breaker);
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if self.0.turn(TRIED, HALF_OPEN) {
+            self.0.trials.send_replace(());
+        }
+    }
 }
 
 impl Breaker {
     pub(super) fn new(probe: Probe, metrics: Arc<Metrics>) -> Self {
         Self {
-            outages: AtomicU32::new(0),
+            state: AtomicU32::new(0),
             last: Mutex::default(),
+            trials: watch::Sender::new(()),
+            probes: AtomicU32::new(0),
             probe,
             metrics,
-            alive: watch::Sender::new(()),
+            told: Throttle::new(TOLD_EVERY),
+            is_told: AtomicBool::new(false),
         }
     }
 
-    /// Whether anything may go out now.
-    pub(super) fn admit(&self) -> Result<(), ErrorKind> {
-        match self.outages.load(Ordering::Relaxed) {
-            OUTAGES.. => Err(ErrorKind::Open { outages: OUTAGES, last: Last(self.last().clone()) }),
-            _ => Ok(()),
+    /// Fails while nothing may go out.
+    pub(super) fn look(&self) -> Result<(), ErrorKind> {
+        if self.state() == OPEN { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    /// Waits until a request may go out, but not for long. The trial is for as long as the request lasts.
+    pub(super) async fn admit(&self) -> Result<Option<Trial<'_>>, ErrorKind> {
+        if self.state() < OUTAGES {
+            return Ok(None);
+        }
+        timeout(PATIENCE, self.admit_after_trial()).await.unwrap_or_else(|_| Err(self.refusal()))
+    }
+
+    async fn admit_after_trial(&self) -> Result<Option<Trial<'_>>, ErrorKind> {
+        let mut trials = self.trials.subscribe();
+        loop {
+            match self.state() {
+                OPEN => return Err(self.refusal()),
+                HALF_OPEN if self.turn(HALF_OPEN, TRIED) => return Ok(Some(Trial(self))),
+                HALF_OPEN => {}
+                // The sender is here: it is not gone.
+                TRIED => trials.changed().await.unwrap_or_default(),
+                _ => return Ok(None),
+            }
         }
     }
 
     /// The upstream answered, whatever it said.
     pub(super) fn answered(&self) {
         // The usual case is a look and no write: the others would have to fetch the line again.
-        if self.outages.load(Ordering::Relaxed) != 0 {
-            let reset = |outages| (outages < OUTAGES).then_some(0);
-            let _open = self.outages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reset);
+        if self.state() == 0 {
+            return;
+        }
+        let close = |state| (state != OPEN).then_some(0);
+        let before = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, close);
+        if before.is_ok_and(|state| state > OPEN) {
+            self.probes.store(0, Ordering::Relaxed);
+            self.trials.send_replace(());
+            if self.is_told.swap(false, Ordering::Relaxed) {
+                info!("the upstream answers again");
+            }
         }
     }
 
     /// The upstream did not answer. One caller sees the last outage that it takes, and opens.
     pub(super) fn failed(self: &Arc<Self>, error: &UpstreamError) {
         self.note(error);
-        let count = |outages| (outages < OUTAGES).then_some(outages + 1);
-        let before = self.outages.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
-        if before == Ok(OUTAGES - 1) {
+        let count = |state| match state {
+            OPEN => None,
+            HALF_OPEN | TRIED => Some(OPEN),
+            outages => Some(outages + 1),
+        };
+        let before = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        if before.is_ok_and(|state| state + 1 >= OUTAGES) {
             self.open(error);
         }
     }
 
     fn open(self: &Arc<Self>, error: &UpstreamError) {
-        warn!(%error, outages = OUTAGES, "the upstream is down: it is probed, and asked nothing else");
         self.metrics.upstream_open.inc();
         self.metrics.upstream_openings.inc();
-        let (probe, metrics) = (self.probe.clone(), Arc::clone(&self.metrics));
-        let (breaker, mut gone) = (Arc::downgrade(self), self.alive.subscribe());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = probe.run(&metrics, &breaker) => {}
-                _ = gone.changed() => {}
+        self.tell(error);
+        self.trials.send_replace(());
+        tokio::spawn(self.probe.clone().run(Arc::clone(&self.metrics), Arc::downgrade(self)));
+    }
+
+    /// Which probe is next; the first after an answer is 0.
+    pub(super) fn next_probe(&self) -> u32 {
+        self.probes.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What came of a probe. After an answer there is no further one.
+    pub(super) fn probed(&self, result: Result<(), &UpstreamError>) {
+        match result {
+            Ok(()) if self.turn(OPEN, HALF_OPEN) => self.metrics.upstream_open.dec(),
+            Ok(()) => {}
+            Err(error) => {
+                self.note(error);
+                if !self.is_told.load(Ordering::Relaxed) {
+                    self.tell(error);
+                }
             }
-            if let Some(breaker) = breaker.upgrade() {
-                breaker.close();
-                info!("the upstream answers again");
-            }
-        });
+        }
+    }
+
+    /// An upstream that comes and goes must not fill the log.
+    fn tell(&self, error: &UpstreamError) {
+        if self.told.pass().is_some() {
+            self.is_told.store(true, Ordering::Relaxed);
+            let openings = self.metrics.upstream_openings.get();
+            warn!(%error, openings, "the upstream is down: it is probed, and asked nothing else");
+        }
+    }
+
+    fn refusal(&self) -> ErrorKind {
+        ErrorKind::Open { outages: OUTAGES, last: Last(self.last().clone()) }
     }
 
     fn note(&self, error: &UpstreamError) {
@@ -122,52 +194,20 @@ impl Breaker {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self) {
-        if self.outages.swap(0, Ordering::Relaxed) >= OUTAGES {
-            self.metrics.upstream_open.dec();
-        }
+    fn state(&self) -> u32 {
+        self.state.load(Ordering::Relaxed)
+    }
+
+    /// Turns one state into another, if it is that.
+    fn turn(&self, from: u32, to: u32) -> bool {
+        self.state.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
 impl Drop for Breaker {
     fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Probe {
-    /// Asks until there is an answer, the first time at once.
-    async fn run(&self, metrics: &Metrics, breaker: &Weak<Breaker>) {
-        let mut wait = FIRST_WAIT;
-        while let Err(error) = self.once(metrics).await {
-            if let Some(breaker) = breaker.upgrade() {
-                breaker.note(&error);
-            }
-            tokio::time::sleep(jittered(wait)).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+        if self.state() == OPEN {
+            self.metrics.upstream_open.dec();
         }
     }
-
-    async fn once(&self, metrics: &Metrics) -> Result<(), UpstreamError> {
-        let mut watch = Watch::start(metrics, self.ask.kind);
-        let result = self.send(&mut watch).await.map_err(|kind| self.ask.failed(&self.ask.uri, kind));
-        watch.stop(result.as_ref().err());
-        result
-    }
-
-    async fn send(&self, watch: &mut Watch<'_>) -> Result<(), ErrorKind> {
-        let response = self.transport.send(self.ask.request(&self.ask.uri, None)).await?;
-        watch.headers();
-        if !is_life(&response) {
-            return Err(verdict::failure(&self.transport, response, true).await);
-        }
-        self.transport.discard(response.into_body()).await;
-        Ok(())
-    }
-}
-
-/// Whether an answer is the registry's own, be it a refusal or a fault of its code: 502 and above are what
-/// stands in front of a registry that is not there.
-fn is_life(response: &Response<Incoming>) -> bool {
-    response.status().as_u16() < 502
 }

@@ -18,20 +18,23 @@ use super::ask::Ask;
 use super::attempt::Attempts;
 use super::auth::Auth;
 use super::body::UpstreamBody;
-use super::breaker::{Breaker, Probe};
+use super::breaker::Breaker;
 use super::credentials::Credentials;
 use super::destination::Destinations;
 use super::error::{Asked, UpstreamError};
 use super::gather::Absent;
 use super::head::Head;
 use super::headers::pick;
-use super::health::Health;
+use super::health::{Gates, Health};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
+use super::pace::Pace;
 use super::places::{Place, Places};
-use super::retry_after::Gate;
+use super::probe::Probe;
+use super::retry;
 use super::setup::SetupError;
 use super::stream::BlobSource;
+use super::throttle::Throttle;
 use super::token::Tokens;
 use super::token_fetch::TokenFetch;
 use super::transport::Transport;
@@ -75,16 +78,32 @@ impl Upstream {
         let auth = Auth::new(credentials, Tokens::new(fetch), Arc::clone(&destinations));
         let ask = Ask::at(&url, UpstreamKind::Probe, Method::GET, "/v2/", None)?;
         let probe = Probe { transport: transport.clone(), ask };
+        let pace = Pace::new(transport.idle_timeout());
         let health = Health {
             breaker: Arc::new(Breaker::new(probe, Arc::clone(&metrics))),
-            gate: Gate::new(),
+            gates: Gates::default(),
             destinations: Arc::clone(&destinations),
         };
         Ok(Self {
             url: Arc::new(url),
-            attempts: Arc::new(Attempts { transport, auth, destinations, health, metrics }),
+            attempts: Arc::new(Attempts {
+                transport,
+                auth,
+                destinations,
+                health,
+                metrics,
+                pace,
+                retries_told: Throttle::new(retry::TOLD_EVERY),
+            }),
             places: Arc::new(Places::new(config.max_in_flight.get())),
         })
+    }
+
+    /// The same with another pace of streams; before anything is asked.
+    #[cfg(test)]
+    pub(super) fn with_pace(mut self, pace: Pace) -> Self {
+        Arc::get_mut(&mut self.attempts).expect("nothing is under way").pace = pace;
+        self
     }
 
     /// The registry's address.
@@ -144,7 +163,7 @@ impl Upstream {
             ask = ask.with(RANGE, range);
             ask = if_range.into_iter().fold(ask, |ask, value| ask.with(IF_RANGE, value));
         }
-        let place = self.in_time(&ask, self.places.stream()).await?;
+        let place = self.in_time(&ask, self.places.stream(repository)).await?;
         BlobSource { attempts: Arc::clone(&self.attempts), ask }.open(place).await
     }
 
@@ -202,7 +221,7 @@ impl Upstream {
         ask.map_err(|_| UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path)))
     }
 
-    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place<'_>, UpstreamError> {
+    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place, UpstreamError> {
         self.in_time(ask, self.places.small(repository)).await
     }
 

@@ -81,7 +81,7 @@ impl UpstreamError {
             ErrorKind::Connect(_)
             | ErrorKind::Broken(_)
             | ErrorKind::Timeout { phase: Phase::Connect, .. } => Fault::Network,
-            ErrorKind::Timeout { phase: Phase::Place, .. } => Fault::Ours,
+            ErrorKind::Timeout { phase: Phase::Place | Phase::Client, .. } => Fault::Ours,
             ErrorKind::Timeout { phase: Phase::Headers | Phase::Body, .. }
             | ErrorKind::Status { .. }
             | ErrorKind::Limited { .. }

@@ -23,7 +23,7 @@ impl Attempts {
         limit: usize,
         check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
     ) -> Result<Result<T, Absent>, UpstreamError> {
-        let mut retry = Retry::default();
+        let mut retry = Retry::new(&self.retries_told);
         loop {
             match self.gather_once(ask, limit, &check).await {
                 Err(error) => retry.pause(error).await?,
@@ -38,7 +38,7 @@ impl Attempts {
         limit: usize,
         check: impl Fn(&Parts, Bytes) -> Result<T, Wrong>,
     ) -> Result<Result<T, Absent>, UpstreamError> {
-        let mut watch = self.begin(ask)?;
+        let mut watch = self.begin(ask).await?;
         let result = self.gather_watched(ask, limit, check, &mut watch).await;
         self.end(watch, result.as_ref().err());
         result

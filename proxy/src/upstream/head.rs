@@ -25,7 +25,7 @@ pub enum Head {
 impl Attempts {
     /// Asks with HEAD, and again where that helps.
     pub(super) async fn head(&self, ask: &Ask) -> Result<Head, UpstreamError> {
-        let mut retry = Retry::default();
+        let mut retry = Retry::new(&self.retries_told);
         loop {
             match self.head_once(ask).await {
                 Err(error) => retry.pause(error).await?,
@@ -35,7 +35,7 @@ impl Attempts {
     }
 
     async fn head_once(&self, ask: &Ask) -> Result<Head, UpstreamError> {
-        let mut watch = self.begin(ask)?;
+        let mut watch = self.begin(ask).await?;
         let result = self.head_watched(ask, &mut watch).await;
         self.end(watch, result.as_ref().err());
         result

@@ -1,12 +1,13 @@
 //! Whether the upstream is to be asked at all: not while it is down, nor while it wants to be left alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{StatusCode, Uri};
 
 use crate::telemetry::UpstreamKind;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Trial};
 use super::destination::Destinations;
 use super::detail::Detail;
 use super::error::UpstreamError;
@@ -16,32 +17,55 @@ use super::retry_after::Gate;
 /// What the attempts so far have told about the upstream.
 pub(super) struct Health {
     pub(super) breaker: Arc<Breaker>,
-    pub(super) gate: Gate,
+    pub(super) gates: Gates,
     pub(super) destinations: Arc<Destinations>,
 }
 
-impl Health {
-    /// Whether a request of this kind may go out. A limit of the registry's rate is not one of its storage's.
-    pub(super) fn admit(&self, kind: UpstreamKind) -> Result<(), ErrorKind> {
-        self.breaker.admit()?;
-        if matches!(kind, UpstreamKind::Blob | UpstreamKind::Token) {
-            return Ok(());
-        }
-        match self.gate.left() {
-            Some(left) => Err(ErrorKind::Limited { retry_after: Some(left), detail: Detail::default() }),
-            None => Ok(()),
+/// The limits of the upstream's rate. That of lists may be lower, and pulls go on without them.
+#[derive(Default)]
+pub(super) struct Gates {
+    lists: Gate,
+    others: Gate,
+}
+
+impl Gates {
+    /// The gate before requests of this kind. A limit of the registry's rate is not one of its storage's.
+    fn of(&self, kind: UpstreamKind) -> Option<&Gate> {
+        match kind {
+            UpstreamKind::Blob | UpstreamKind::Token | UpstreamKind::Probe => None,
+            UpstreamKind::Other => Some(&self.lists),
+            UpstreamKind::Manifest | UpstreamKind::Head | UpstreamKind::Config => Some(&self.others),
         }
     }
 
-    /// Learns from an attempt that came to its end.
-    pub(super) fn note(&self, error: Option<&UpstreamError>) {
+    /// Shuts what a 429 to a request of this kind is about. Whoever limits manifests is not asked for lists.
+    fn shut(&self, kind: UpstreamKind, wait: Duration) {
+        self.lists.shut(wait);
+        if kind != UpstreamKind::Other {
+            self.others.shut(wait);
+        }
+    }
+}
+
+impl Health {
+    /// Whether a request of this kind may go out.
+    pub(super) async fn admit(&self, kind: UpstreamKind) -> Result<Option<Trial<'_>>, ErrorKind> {
+        self.breaker.look()?;
+        match self.gates.of(kind).and_then(Gate::left) {
+            Some(left) => Err(ErrorKind::Limited { retry_after: Some(left), detail: Detail::default() }),
+            None => self.breaker.admit().await,
+        }
+    }
+
+    /// Learns from an attempt of this kind that came to its end.
+    pub(super) fn note(&self, kind: UpstreamKind, error: Option<&UpstreamError>) {
         let Some(error) = error else { return self.breaker.answered() };
         match (self.is_own(error), error.kind()) {
-            (true, kind) if is_outage(kind) => self.breaker.failed(error),
+            (true, what) if is_outage(what) => self.breaker.failed(error),
             // It says nothing about what the upstream would have said.
             (_, ErrorKind::Tls(_)) if !error.is_redirected() => {}
             (true, ErrorKind::Limited { retry_after: Some(wait), .. }) => {
-                self.gate.shut(*wait);
+                self.gates.shut(kind, *wait);
                 self.breaker.answered();
             }
             // Whoever redirects is there. A token server elsewhere tells nothing about the upstream.
@@ -61,7 +85,7 @@ impl Health {
 fn is_outage(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::Connect(_) | ErrorKind::Broken(_) => true,
-        ErrorKind::Timeout { phase, .. } => *phase != Phase::Place,
+        ErrorKind::Timeout { phase, .. } => !matches!(phase, Phase::Place | Phase::Client),
         ErrorKind::Status { status, .. } => is_gateways(*status),
         _ => false,
     }

@@ -82,6 +82,9 @@ pub enum Phase {
     /// The next bytes of a body, or all of a small one.
     #[error("no progress of the body")]
     Body,
+    /// The client to take its part of a stream.
+    #[error("the client took too little of the body")]
+    Client,
 }
 
 /// Why there was no way past a 401 or 403.

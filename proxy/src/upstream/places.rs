@@ -1,22 +1,30 @@
-//! Places among the requests under way (goal G8): of the small requests no repository has them all, and
-//! streams, which may last, have places of their own.
+//! Places among the requests under way (goal G8): no repository has them all, and streams, which may last,
+//! have places of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use onetag_oci::Repository;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The least that one repository may have.
 const LEAST_SHARE: usize = 8;
 
 /// The least number of streams.
-const LEAST_STREAMS: usize = 64;
+const LEAST_STREAMS: usize = 256;
+
+/// So many streams go with one small request: they hold no more than a piece in memory.
+const STREAMS_EACH: usize = 4;
 
 /// The places at one upstream.
 pub(super) struct Places {
-    small: Semaphore,
-    streams: Arc<Semaphore>,
+    small: Arc<Pool>,
+    streams: Arc<Pool>,
+}
+
+/// Places of one sort.
+struct Pool {
+    all: Arc<Semaphore>,
     share: usize,
     /// The repositories that have a request under way or waiting, and no others.
     shares: Mutex<HashMap<Repository, Share>>,
@@ -27,55 +35,64 @@ struct Share {
     users: usize,
 }
 
-/// A place for a small request, for as long as it lives. The fields are dropped in this order, so that a
-/// share is not forgotten while one of its places is taken.
-pub(super) struct Place<'p> {
-    _among_all: SemaphorePermit<'p>,
+/// A place, for as long as it lives. The fields are dropped in this order, so that a share is not forgotten
+/// while one of its places is taken.
+pub(super) struct Place {
+    _among_all: OwnedSemaphorePermit,
     _in_share: OwnedSemaphorePermit,
-    _user: User<'p>,
+    _user: User,
 }
 
 /// One that uses the share of a repository, or waits for it.
-struct User<'p> {
-    places: &'p Places,
+struct User {
+    pool: Arc<Pool>,
     repository: Repository,
 }
 
 impl Places {
-    /// Places for `max_in_flight` small requests.
+    /// Places for `max_in_flight` small requests, and for streams.
     pub(super) fn new(max_in_flight: usize) -> Self {
-        Self {
-            small: Semaphore::new(max_in_flight),
-            streams: Arc::new(Semaphore::new(max_in_flight.max(LEAST_STREAMS))),
-            share: (max_in_flight / 4).max(LEAST_SHARE),
-            shares: Mutex::default(),
-        }
+        let streams = max_in_flight.saturating_mul(STREAMS_EACH).max(LEAST_STREAMS);
+        Self { small: Pool::new(max_in_flight), streams: Pool::new(streams) }
     }
 
-    /// Waits for a place. It waits for one in the repository's share first: those that wait for their own
-    /// neighbours take nothing from others.
+    /// Waits for a place for a small request.
     ///
     /// `None` never comes: the semaphores are not closed.
-    pub(super) async fn small(&self, repository: &Repository) -> Option<Place<'_>> {
-        let (user, share) = self.user(repository);
-        let in_share = share.acquire_owned().await.ok()?;
-        Some(Place { _among_all: self.small.acquire().await.ok()?, _in_share: in_share, _user: user })
+    pub(super) async fn small(&self, repository: &Repository) -> Option<Place> {
+        self.small.place(repository).await
     }
 
     /// Waits for a place for a stream.
     ///
-    /// `None` never comes: the semaphore is not closed.
-    pub(super) async fn stream(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.streams).acquire_owned().await.ok()
+    /// `None` never comes: the semaphores are not closed.
+    pub(super) async fn stream(&self, repository: &Repository) -> Option<Place> {
+        self.streams.place(repository).await
+    }
+}
+
+impl Pool {
+    fn new(places: usize) -> Arc<Self> {
+        let share = (places / 4).max(LEAST_SHARE);
+        Arc::new(Self { all: Arc::new(Semaphore::new(places)), share, shares: Mutex::default() })
     }
 
-    fn user(&self, repository: &Repository) -> (User<'_>, Arc<Semaphore>) {
+    /// Waits for a place. It waits for one in the repository's share first: those that wait for their own
+    /// neighbours take nothing from others.
+    async fn place(self: &Arc<Self>, repository: &Repository) -> Option<Place> {
+        let (user, share) = self.user(repository);
+        let in_share = share.acquire_owned().await.ok()?;
+        let among_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        Some(Place { _among_all: among_all, _in_share: in_share, _user: user })
+    }
+
+    fn user(self: &Arc<Self>, repository: &Repository) -> (User, Arc<Semaphore>) {
         let mut shares = self.shares();
         let share = shares
             .entry(repository.clone())
             .or_insert_with(|| Share { places: Arc::new(Semaphore::new(self.share)), users: 0 });
         share.users += 1;
-        (User { places: self, repository: repository.clone() }, Arc::clone(&share.places))
+        (User { pool: Arc::clone(self), repository: repository.clone() }, Arc::clone(&share.places))
     }
 
     fn shares(&self) -> MutexGuard<'_, HashMap<Repository, Share>> {
@@ -83,9 +100,9 @@ impl Places {
     }
 }
 
-impl Drop for User<'_> {
+impl Drop for User {
     fn drop(&mut self) {
-        let mut shares = self.places.shares();
+        let mut shares = self.pool.shares();
         if let Some(share) = shares.get_mut(&self.repository) {
             share.users -= 1;
             if share.users == 0 {
@@ -115,6 +132,9 @@ mod tests {
         assert_eq!(others.len(), 10);
         drop(taken);
         assert!(places.small(&slow).now_or_never().is_some());
+        let streams: Vec<_> = std::iter::from_fn(|| places.stream(&slow).now_or_never()).collect();
+        assert_eq!(streams.len(), 64);
+        assert!(places.stream(&other).now_or_never().is_some());
     }
 
     #[test]
@@ -132,11 +152,11 @@ mod tests {
         let mut taken: Vec<_> = (0..8).map(|_| places.small(&name).now_or_never().unwrap()).collect();
         let mut waiting = Box::pin(places.small(&name));
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert_eq!(places.shares()[&name].users, 9);
+        assert_eq!(places.small.shares()[&name].users, 9);
         taken.pop();
         assert!(waiting.as_mut().now_or_never().is_some(), "the place goes to the one that waits");
         drop(taken);
         drop(waiting);
-        assert!(places.shares().is_empty());
+        assert!(places.small.shares().is_empty());
     }
 }

@@ -7,6 +7,7 @@ use tracing::warn;
 use super::error::UpstreamError;
 use super::health::is_gateways;
 use super::kind::ErrorKind;
+use super::throttle::Throttle;
 
 /// The most attempts at a request.
 const MAX_ATTEMPTS: usize = 3;
@@ -19,20 +20,31 @@ const WAITS: [Duration; 3] =
 /// The longest that an upstream may ask to be left alone for the request to wait.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// The least time between two warnings that something is tried again.
+pub(super) const TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// Counts the attempts at one request.
-#[derive(Default)]
-pub(super) struct Retry {
+pub(super) struct Retry<'a> {
     failed: usize,
+    told: &'a Throttle,
 }
 
-impl Retry {
+impl<'a> Retry<'a> {
+    /// No attempt yet. Not more is told of them than this lets through.
+    pub(super) fn new(told: &'a Throttle) -> Self {
+        Self { failed: 0, told }
+    }
+
     /// Waits until another attempt makes sense, or gives the error back when none does.
     pub(super) async fn pause(&mut self, error: UpstreamError) -> Result<(), UpstreamError> {
         let Some(wait) = wait(&error, self.failed).filter(|_| self.failed + 1 < MAX_ATTEMPTS) else {
             return Err(error);
         };
         self.failed += 1;
-        warn!(%error, attempt = self.failed, wait_ms = wait.as_millis(), "asking the upstream again");
+        // An outage fails hundreds of requests in a second, and says the same of each.
+        if let Some(untold) = self.told.pass() {
+            warn!(%error, attempt = self.failed, wait_ms = wait.as_millis(), untold, "asking the upstream again");
+        }
         tokio::time::sleep(wait).await;
         Ok(())
     }

@@ -27,11 +27,13 @@ pub(super) struct Gate {
     opens_at: AtomicU64,
 }
 
-impl Gate {
-    pub(super) fn new() -> Self {
+impl Default for Gate {
+    fn default() -> Self {
         Self { base: Instant::now(), opens_at: AtomicU64::new(0) }
     }
+}
 
+impl Gate {
     /// Shuts for this long; it never shortens what was asked for before.
     pub(super) fn shut(&self, wait: Duration) {
         self.opens_at.fetch_max(nanos(self.base.elapsed() + wait.min(LONGEST)), Ordering::Relaxed);
@@ -77,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gate_is_shut_for_as_long_as_was_asked_and_ten_minutes_at_most() {
-        let gate = Gate::new();
+        let gate = Gate::default();
         assert_eq!(gate.left(), None);
         gate.shut(Duration::from_millis(40));
         gate.shut(Duration::from_millis(10));

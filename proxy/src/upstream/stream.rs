@@ -9,15 +9,16 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::ask::Ask;
 use super::attempt::{Answer, Attempts};
+use super::blob_stream::Stream;
 use super::body::UpstreamBody;
 use super::content_range::ContentRange;
 use super::error::UpstreamError;
 use super::headers::{identity, pick};
 use super::kind::{ErrorKind, Wrong};
+use super::places::Place;
 use super::retry::Retry;
 use super::watch::Watch;
 
@@ -44,11 +45,8 @@ pub(super) struct BlobSource {
 
 impl BlobSource {
     /// The answer to a client: 200, 206, 404 or 416. A body holds its place until it has come to its end.
-    pub(super) async fn open(
-        self,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let mut retry = Retry::default();
+    pub(super) async fn open(self, place: Place) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let mut retry = Retry::new(&self.attempts.retries_told);
         let answer = loop {
             match self.open_once().await {
                 Err(error) => retry.pause(error).await?,
@@ -66,7 +64,8 @@ impl BlobSource {
             UpstreamBody::empty()
         } else {
             let rest = rest(parts.status, &headers, incoming.size_hint().exact());
-            UpstreamBody::new(self, place, incoming, rest)
+            let least = self.attempts.pace;
+            UpstreamBody::new(Stream::new(self, place, incoming, rest), least)
         };
         let mut response = Response::new(body);
         *response.status_mut() = parts.status;
@@ -76,7 +75,7 @@ impl BlobSource {
 
     /// One attempt, counted.
     async fn open_once(&self) -> Result<Answer, UpstreamError> {
-        let mut watch = self.attempts.begin(&self.ask)?;
+        let mut watch = self.attempts.begin(&self.ask).await?;
         let result = self.ask_checked(&mut watch).await;
         self.attempts.end(watch, result.as_ref().err());
         result

@@ -4,20 +4,28 @@ use std::time::{Duration, Instant};
 
 use crate::telemetry::{Metrics, UpstreamKind, UpstreamOutcome};
 
+use super::breaker::Trial;
 use super::error::UpstreamError;
 
 /// Measures an attempt up to its headers and counts it once its outcome is known.
 pub(super) struct Watch<'m> {
     metrics: &'m Metrics,
-    kind: UpstreamKind,
+    pub(super) kind: UpstreamKind,
     started: Instant,
     headers_after: Option<Duration>,
     absent: bool,
+    /// Over once the outcome is known, or with an attempt that is given up.
+    _trial: Option<Trial<'m>>,
 }
 
 impl<'m> Watch<'m> {
     pub(super) fn start(metrics: &'m Metrics, kind: UpstreamKind) -> Self {
-        Self { metrics, kind, started: Instant::now(), headers_after: None, absent: false }
+        Self { metrics, kind, started: Instant::now(), headers_after: None, absent: false, _trial: None }
+    }
+
+    /// The same for an attempt that is a trial.
+    pub(super) fn with(self, trial: Option<Trial<'m>>) -> Self {
+        Self { _trial: trial, ..self }
     }
 
     /// The headers of the answer are here.

@@ -4,7 +4,7 @@ use http::Method;
 use onetag_oci::Repository;
 use testkit::{Fault, Match, Registry};
 
-use super::super::{ErrorKind, Phase, UpstreamError};
+use super::super::{ErrorKind, Head, Phase, UpstreamError};
 use super::{APP, Site, app, digest, image, millis, settings, status};
 
 /// What is left of a limit.
@@ -42,6 +42,24 @@ async fn a_limit_holds_for_all_small_requests_and_not_for_blobs() {
         let blob = site.upstream.blob(&app, &blob, Method::GET, None).await.unwrap();
         assert_eq!(blob.status(), 200);
     }
+}
+
+#[tokio::test]
+async fn a_limit_of_lists_is_not_one_of_manifests() {
+    let registry = Registry::start().await;
+    registry.push(APP, "latest", &image());
+    let blob = digest(&registry.put_blob(APP, b"blob"));
+    let site = Site::of(&registry);
+    registry.fail(Match::tags(APP), status(429, &[("retry-after", "60")], ""));
+    let (app, latest) = (app(), "latest".parse().unwrap());
+    for _ in 0..2 {
+        let error = site.upstream.small(&app, "/v2/team/app/tags/list", 99).await.unwrap_err();
+        assert!(left(&error) > Duration::from_secs(50), "{error}");
+    }
+    assert_eq!(registry.requests().len(), 1);
+    assert!(site.manifest("latest").await.unwrap().is_some());
+    assert!(matches!(site.upstream.head(&app, &latest).await.unwrap(), Head::Digest(_)));
+    assert!(site.upstream.small_blob(&app, &blob, 9).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -97,6 +115,26 @@ async fn a_slow_repository_leaves_places_for_the_others() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!(registry.requests().len(), 9, "the slow one has 8 of 12 places");
     stalled.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_leave_places_for_other_repositories() {
+    let registry = Registry::start().await;
+    let held = digest(&registry.put_blob(APP, vec![7; 1 << 20]));
+    let name = registry.put_blob("team/other", b"blob");
+    let site = Site::new(&onetag_config::Upstream {
+        max_in_flight: 1.try_into().unwrap(),
+        header_timeout: millis(300),
+        ..settings(&registry.url())
+    });
+    let mut unread = Vec::new();
+    while let Ok(stream) = site.upstream.blob(&app(), &held, Method::GET, None).await {
+        unread.push(stream);
+    }
+    assert_eq!(unread.len(), 64, "a quarter of all");
+    let other = "team/other".parse().unwrap();
+    let got = site.upstream.blob(&other, &digest(&name), Method::GET, None).await.unwrap();
+    assert_eq!(got.status(), 200);
 }
 
 #[tokio::test]

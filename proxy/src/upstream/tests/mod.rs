@@ -8,12 +8,14 @@ mod heads;
 mod limits;
 mod log;
 mod outages;
+mod paces;
 mod realms;
 mod redirects;
 mod resumes;
 mod retries;
 mod times;
 mod tls;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,9 @@ use std::time::{Duration, Instant};
 
 use testkit::{Fault, Match, Registry};
 
+use super::super::retry::TOLD_EVERY;
 use super::super::{ErrorKind, Fault as Whose, Phase};
+use super::log::Log;
 use super::{APP, Site, image, millis, seen, settings, status};
 
 #[tokio::test]
@@ -44,6 +46,24 @@ async fn a_failure_that_passes_is_not_seen() {
     let site = Site::of(&registry);
     assert!(site.manifest("latest").await.unwrap().is_some());
     assert_eq!((site.counted("manifest", "failed"), site.counted("manifest", "ok")), (2, 1));
+}
+
+#[tokio::test]
+async fn many_retries_are_one_line_of_the_log_in_a_second() {
+    let registry = Registry::start().await;
+    registry.fail_times(6, Match::all(), Fault::status(503));
+    let site = Site::of(&registry);
+    let log = Log::default();
+    let _captured = log.capture_everything();
+    let told = || log.text().matches("asking the upstream again").count();
+    let (first, second) = tokio::join!(site.manifest("one"), site.manifest("two"));
+    assert!(first.is_err() && second.is_err());
+    assert_eq!((seen(&registry).0, told()), (6, 1));
+    tokio::time::sleep(TOLD_EVERY).await;
+    registry.fail_times(1, Match::all(), Fault::status(503));
+    assert_eq!(site.manifest("three").await.unwrap(), None);
+    assert_eq!(told(), 2);
+    assert!(log.text().contains("untold=3"), "{}", log.text());
 }
 
 #[tokio::test]
