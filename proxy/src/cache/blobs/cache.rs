@@ -20,6 +20,7 @@ use super::disk::{Before, Disk, DiskPace};
 use super::download::Download;
 use super::feed::Feed;
 use super::index::{Index, MAX_FILES};
+use super::rate::WINDOW;
 
 /// The most downloads under way: they may go on without callers, so callers do not bound them.
 const MAX_ARRIVALS: usize = 256;
@@ -40,6 +41,8 @@ pub(super) struct Pace {
     pub(super) first_wait: Duration,
     /// How long after the last byte there are attempts.
     pub(super) patience: Duration,
+    /// Over how much waiting for the upstream its rate is averaged.
+    pub(super) window: Duration,
     pub(super) disk: DiskPace,
 }
 
@@ -48,6 +51,7 @@ impl Default for Pace {
         Self {
             first_wait: Duration::from_millis(500),
             patience: Duration::from_mins(1),
+            window: WINDOW,
             disk: DiskPace::default(),
         }
     }

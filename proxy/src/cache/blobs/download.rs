@@ -9,6 +9,7 @@ use super::arrival::{Abandoned, Arrival, Progress, State};
 use super::cache::Blobs;
 use super::feed::{Feed, FeedBody, Opened};
 use super::keep::Received;
+use super::rate::Rate;
 use super::receive::Receiving;
 use super::verified::judge;
 
@@ -114,6 +115,7 @@ impl Download {
                     hasher: self.digest.hasher(),
                     last_byte: None,
                     failures: 0,
+                    rate: Rate::over(self.blobs.pace.window),
                 };
                 Ok((receiving, opened.body))
             }

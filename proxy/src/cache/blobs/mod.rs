@@ -12,6 +12,7 @@ mod feed;
 mod index;
 mod keep;
 mod piece;
+mod rate;
 mod reader;
 mod receive;
 mod verified;

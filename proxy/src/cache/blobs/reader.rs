@@ -95,6 +95,9 @@ impl Reader {
     fn wrong(&self, error: &BlobError) {
         if error.is_wrong() {
             self.wrong.inc();
+        }
+        // A failure of the upstream is told where the upstream is asked.
+        if !matches!(error, BlobError::Feed(_)) {
             tracing::warn!(%error, digest = %self.digest, "a blob is broken off");
         }
     }

@@ -17,6 +17,7 @@ use super::disk::{Call, Disk};
 use super::download::Download;
 use super::evict::Reservation;
 use super::feed::{BlobError, FeedBody, FeedError, Opened};
+use super::rate::Rate;
 
 /// How many bytes are written at once, if as many are there.
 const WRITE: u64 = 256 << 10;
@@ -37,21 +38,29 @@ pub(super) struct Receiving<'d> {
     pub(super) last_byte: Option<Instant>,
     /// Failures in a row.
     pub(super) failures: u32,
+    pub(super) rate: Rate,
 }
 
 impl Receiving<'_> {
     /// Receives to the end of the blob, over as many streams as it takes.
     pub(super) async fn receive(&mut self, mut body: FeedBody) -> Result<(), State> {
         loop {
+            let began = Instant::now();
             let (pieces, end) = gather(&mut body).await;
+            let rate = self.rate.note(began.elapsed(), pieces.iter().map(Bytes::len).sum());
             self.write(pieces).await?;
             if self.total == Some(self.written) {
                 return Ok(());
             }
             match end {
-                None => {}
+                None => rate.map_err(State::Failed)?,
                 Some(Ok(())) => return self.ended().map_err(State::Failed),
-                Some(Err(cut)) => body = self.resume(cut).await.map_err(State::Failed)?,
+                Some(Err(cut)) => {
+                    rate.map_err(State::Failed)?;
+                    let began = Instant::now();
+                    body = self.resume(cut).await.map_err(State::Failed)?;
+                    self.rate.note_absence(began.elapsed());
+                }
             }
         }
     }

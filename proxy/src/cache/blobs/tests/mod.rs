@@ -74,6 +74,7 @@ impl Stage {
         let pace = Pace {
             first_wait: Duration::from_millis(1),
             patience: Duration::from_secs(10),
+            window: Duration::from_millis(300),
             disk: DiskPace { patience, keeping: patience, after_failure: Duration::from_secs(2) },
         };
         let opened = Blobs::open_with(directory.path(), settings, Arc::clone(&metrics), pace, Some(before));
