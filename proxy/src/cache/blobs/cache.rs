@@ -19,7 +19,7 @@ use super::directory::{Directory, Stamp};
 use super::disk::{Before, Disk, DiskPace};
 use super::download::Download;
 use super::feed::Feed;
-use super::index::{Index, MAX_FILES};
+use super::index::{Index, MAX_FILES, on_disk};
 use super::rate::WINDOW;
 
 /// The most downloads under way: they may go on without callers, so callers do not bound them.
@@ -164,6 +164,21 @@ impl Blobs {
             }
         }
         Ok(blobs)
+    }
+
+    /// Whether a blob is here, by the index alone: its file may be gone or damaged.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.state().index.size(digest).is_some()
+    }
+
+    /// The most bytes that there may be, each file rounded up [as on the disk](Self::size_on_disk).
+    pub fn max_bytes(&self) -> u64 {
+        self.settings.max_bytes
+    }
+
+    /// What a blob of this size in bytes takes of them.
+    pub fn size_on_disk(size: u64) -> u64 {
+        on_disk(size)
     }
 
     /// The size in bytes of a blob that is here, by the index alone.
