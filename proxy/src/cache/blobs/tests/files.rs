@@ -13,7 +13,7 @@ use onetag_oci::Digest;
 use super::super::disk::Call;
 use super::super::{BlobBody, BlobSettings, Part};
 use super::script::{Script, Step};
-use super::{MIB, SETTINGS, Stage, bytes, eventually, read};
+use super::{MIB, SETTINGS, Stage, bytes, comes_to, eventually, read};
 
 #[tokio::test]
 async fn a_restart_finds_the_blobs_and_clears_what_was_arriving() {
@@ -151,8 +151,10 @@ async fn a_blob_that_is_fetched_anew_is_not_removed_in_the_place_of_the_old_one(
     stage.blobs.disk.works();
     let anew = Script::of(&old.blob);
     assert!(stage.pull(&anew).await.unwrap() == anew.blob);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Either it is in its place by now, or it waits for the removal no longer.
+    comes_to(&stage.metrics.blob_arrivals, 0).await;
     go_on.store(true, Ordering::SeqCst);
+    eventually(|| stage.metrics.blobs_evicted.get() == 1).await;
     eventually(|| stage.blobs.size(&anew.digest).is_some()).await;
     stage.settled().await;
     assert!(stage.path(&anew.digest).exists());
