@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use testkit::client::{self, Client, Response};
-use testkit::image::buildx;
 use testkit::image::media_type::DOCKER_LIST;
+use testkit::image::{ImageBuilder, buildx};
 use testkit::{Fault, Image, Kind, Match, Recorded};
 
-use crate::support::{Legacy, REPOSITORY, Site, command, eventually, served_as, text};
+use crate::support::{Legacy, REPOSITORY, Site, command, distinct_bytes, eventually, served_as, text};
 
 fn is_blob(request: &Recorded) -> bool {
     request.kind == Kind::Blob && request.method == "GET"
@@ -89,6 +89,61 @@ async fn warming_what_is_warm_fetches_nothing() {
     assert_eq!(site.registry.count(is_blob), 0);
 }
 
+/// An image of which one layer is too large for a cache of 1 MiB, and another one if all the smaller ones are there.
+fn large() -> Image {
+    let layers = [500_000, 2 << 20, 600_000, 300_000].map(distinct_bytes);
+    layers.into_iter().fold(Image::builder("linux/amd64"), ImageBuilder::layer_bytes).build()
+}
+
+#[tokio::test]
+async fn what_the_cache_has_no_room_for_is_told_and_not_fetched_again_and_again() {
+    let (site, _directory) = stage("[blobs]\nmax_bytes = \"1 MiB\"").await;
+    let image = large();
+    site.registry.push(REPOSITORY, "latest", &image);
+    let reference = format!("{REPOSITORY}:latest");
+    let wanted = image.blobs().count();
+    for fetched in [wanted - 2, 0] {
+        let (code, out, errors) = warm(&site, &[&reference]);
+        assert_eq!((code, &*errors), (Some(0), ""), "{out}");
+        let counted = format!("{} of {wanted} blobs", wanted - 2);
+        assert!(out.contains(&counted) && out.contains("; 2 not kept: "), "{out}");
+        assert_eq!(site.registry.count(is_blob), fetched);
+        site.registry.forget_requests();
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_what_a_round_does_not_keep() {
+    let settings = "[blobs]\nmax_bytes = \"1 MiB\"\n\n\
+         [[warm]]\nreferences = [\"team/app:latest\"]\nevery = \"10s\"\n";
+    let (site, _directory) = stage(settings).await;
+    site.registry.push(REPOSITORY, "latest", &large());
+    for _ in 0..30 {
+        if site.onetag.stderr_text().contains("not kept warm: the cache of blobs is too small") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{}", site.onetag.stderr_text());
+}
+
+#[tokio::test]
+async fn while_the_disk_fails_nothing_is_fetched_to_nowhere() {
+    let (site, directory) = stage("").await;
+    let blobs = directory.path().join("blobs");
+    std::fs::remove_dir_all(&blobs).expect("a removed directory");
+    std::fs::write(&blobs, "in the way").expect("a written file");
+    let legacy = Legacy::docker();
+    legacy.push(&site.registry, "latest");
+    let reference = format!("{REPOSITORY}:latest");
+    let (code, out, errors) = warm(&site, &[&reference]);
+    assert_eq!((code, &*errors), (Some(0), ""), "{out}");
+    assert!(out.contains(" 0 of ") && out.contains(" not kept: "), "{out}");
+    site.registry.forget_requests();
+    assert_eq!(warm(&site, &[&reference]).0, Some(0));
+    assert_eq!(site.registry.count(is_blob), 0);
+}
+
 #[tokio::test]
 async fn what_cannot_be_fetched_is_told_and_the_rest_is_fetched() {
     let (site, _directory) = stage("").await;
@@ -160,7 +215,7 @@ async fn the_configuration_keeps_tags_warm_as_they_move() {
         site.registry.count(|request| is_blob(request) && request.path.ends_with(&layer))
     };
     one.push(&site.registry, "latest");
-    // It may have looked before the push; then it looks again.
+    // It looks within a second, and it may have looked before the push; then it looks again.
     for legacy in [&one, &two] {
         legacy.push(&site.registry, "latest");
         for _ in 0..30 {

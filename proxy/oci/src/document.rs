@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::json::{from_object, or_empty};
 use crate::{Descriptor, Digest, MediaType};
@@ -101,7 +101,7 @@ struct Wire {
 /// A list that is there: Go writes an empty one as null.
 fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
     or_empty(deserializer).map(Some)
@@ -141,9 +141,19 @@ impl Document {
     }
 }
 
-#[derive(Deserialize)]
-struct Blob {
-    digest: Digest,
+/// A blob that a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Blob {
+    /// Its size in bytes, if the manifest tells one that can be read.
+    #[serde(default, deserialize_with = "readable")]
+    pub size: Option<u64>,
+    /// What it is.
+    pub digest: Digest,
+}
+
+/// A number, whatever else may stand there: only the digest has to be right.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(|value| value.as_u64())
 }
 
 #[derive(Deserialize)]
@@ -154,9 +164,9 @@ struct Blobs {
 }
 
 /// The blobs that an image manifest leads to: its config and its layers.
-pub fn blobs_of(manifest: &[u8]) -> Result<Vec<Digest>, serde_json::Error> {
+pub fn blobs_of(manifest: &[u8]) -> Result<Vec<Blob>, serde_json::Error> {
     let blobs: Blobs = from_object(manifest)?;
-    Ok(blobs.config.into_iter().chain(blobs.layers).map(|blob| blob.digest).collect())
+    Ok(blobs.config.into_iter().chain(blobs.layers).collect())
 }
 
 fn agreed_type(header: &MediaType, wire: &Wire) -> Result<MediaType, DocumentError> {
@@ -239,6 +249,11 @@ mod tests {
         let layer = descriptor("a/b").replace("abc", "def");
         let text = image("").replace("[]", &format!("[{layer}]"));
         assert_eq!(blobs_of(text.as_bytes()).unwrap().len(), 2);
+        for (size, read) in [("7", Some(7)), ("-1", None), ("\"7\"", None), ("null", None), ("{}", None)] {
+            let digest = Digest::sha256(b"abc");
+            let text = format!(r#"{{"layers":[{{"digest":"{digest}","size":{size}}}]}}"#);
+            assert_eq!(blobs_of(text.as_bytes()).unwrap(), [Blob { size: read, digest }]);
+        }
         assert_eq!(blobs_of(br#"{"layers":null}"#).unwrap(), []);
         assert!(blobs_of(br#"{"layers":[{}]}"#).is_err());
     }

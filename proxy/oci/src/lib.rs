@@ -17,7 +17,7 @@ pub use accept::Accept;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, DigestError, Hasher};
 pub use document::{
-    Document, DocumentError, ImageManifest, Index, MAX_DOCUMENT_BYTES, MAX_INDEX_ENTRIES, blobs_of,
+    Blob, Document, DocumentError, ImageManifest, Index, MAX_DOCUMENT_BYTES, MAX_INDEX_ENTRIES, blobs_of,
 };
 pub use image_config::{ImageConfig, MAX_CONFIG_BYTES};
 pub use json::Json;

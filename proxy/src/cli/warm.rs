@@ -35,6 +35,8 @@ struct Warmth {
     manifests: u64,
     blobs: u64,
     blobs_wanted: u64,
+    #[serde(default)]
+    blobs_not_kept: u64,
     fetched_bytes: u64,
 }
 
@@ -75,11 +77,17 @@ fn name(target: &Target) -> String {
 }
 
 fn told(warmth: &Warmth) -> String {
-    let Warmth { manifests, blobs, blobs_wanted, fetched_bytes } = warmth;
+    let Warmth { manifests, blobs, blobs_wanted, blobs_not_kept, fetched_bytes } = warmth;
     let mebibytes = fetched_bytes / (1 << 20);
+    let not_kept = match blobs_not_kept {
+        0 => String::new(),
+        _ => format!("; {blobs_not_kept} not kept: the cache of blobs is too small, or cannot be used"),
+    };
     match blobs_wanted {
         0 => format!("{manifests} manifests"),
-        _ => format!("{manifests} manifests, {blobs} of {blobs_wanted} blobs, {mebibytes} MiB fetched"),
+        _ => format!(
+            "{manifests} manifests, {blobs} of {blobs_wanted} blobs, {mebibytes} MiB fetched{not_kept}"
+        ),
     }
 }
 

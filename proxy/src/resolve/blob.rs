@@ -70,12 +70,7 @@ impl Resolver {
     /// Answers a request for a blob. Unless all of it is here, the answer begins once there are bytes to send,
     /// so that an early failure is told as such.
     pub async fn blob(self: &Arc<Self>, request: BlobRequest) -> Result<BlobReply, ResolveError> {
-        let feed = Arc::new(UpstreamFeed {
-            resolver: Arc::clone(self),
-            repository: request.repository.clone(),
-            digest: request.digest.clone(),
-        });
-        let answered = Asking { resolver: self, request: &request, feed }.answer().await;
+        let answered = Asking::new(self, &request).answer().await;
         self.metrics.blob(match &answered {
             Ok((answer, _)) => *answer,
             Err(_) => BlobAnswer::Failed,
@@ -84,13 +79,21 @@ impl Resolver {
     }
 }
 
-struct Asking<'a> {
-    resolver: &'a Arc<Resolver>,
-    request: &'a BlobRequest,
-    feed: Arc<dyn Feed>,
+/// A request that is being answered.
+pub(super) struct Asking<'a> {
+    pub(super) resolver: &'a Arc<Resolver>,
+    pub(super) request: &'a BlobRequest,
+    pub(super) feed: Arc<dyn Feed>,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    pub(super) fn new(resolver: &'a Arc<Resolver>, request: &'a BlobRequest) -> Self {
+        let BlobRequest { repository, digest, .. } = request;
+        let (repository, digest) = (repository.clone(), digest.clone());
+        let feed = Arc::new(UpstreamFeed { resolver: Arc::clone(resolver), repository, digest });
+        Self { resolver, request, feed }
+    }
+
     async fn answer(&self) -> Result<Answered, ResolveError> {
         if let Some(blobs) = &self.resolver.blobs {
             // A second look is enough: what it misses is not worth a third one.
@@ -221,7 +224,7 @@ impl Asking<'_> {
     }
 
     /// Whether the repository is known to have the blob, or says so now. Callers share one question.
-    async fn may_read(&self) -> Result<bool, ResolveError> {
+    pub(super) async fn may_read(&self) -> Result<bool, ResolveError> {
         let BlobRequest { repository, digest, .. } = self.request;
         if self.resolver.links.knows(repository, digest).await {
             return Ok(true);
@@ -243,7 +246,7 @@ impl Asking<'_> {
         Part { digest: self.request.digest.clone(), first, end, feed: Arc::clone(&self.feed) }
     }
 
-    fn failed(&self, error: BlobError) -> ResolveError {
+    pub(super) fn failed(&self, error: BlobError) -> ResolveError {
         match error {
             BlobError::Feed(error) => match error.cause.downcast_ref::<ResolveError>() {
                 Some(cause) => cause.clone(),

@@ -82,10 +82,11 @@ impl Reader<'_> {
 
 /// The digests that a document names. What cannot be read names nothing.
 pub(super) fn leads_to(content: &Content, document: &Document) -> Vec<Digest> {
-    match document {
-        Document::Index(index) => index.manifests.iter().map(|entry| entry.digest.clone()).collect(),
-        _ => blobs_of(&content.bytes).unwrap_or_default(),
+    if let Document::Index(index) = document {
+        return index.manifests.iter().map(|entry| entry.digest.clone()).collect();
     }
+    let blobs = blobs_of(&content.bytes).unwrap_or_default();
+    blobs.into_iter().map(|blob| blob.digest).collect()
 }
 
 impl Found {

@@ -2,6 +2,7 @@
 
 mod blob;
 mod blob_feed;
+mod bring;
 mod byte_range;
 mod closure;
 mod digest;

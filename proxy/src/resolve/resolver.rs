@@ -105,11 +105,6 @@ impl Resolver {
         &self.upstream
     }
 
-    /// Whether blobs are kept.
-    pub(super) fn keeps_blobs(&self) -> bool {
-        self.blobs.is_some()
-    }
-
     /// Removes from the data directory what nobody used for the time of retention, now and every few hours;
     /// never ends.
     pub async fn prune(self: Arc<Self>) {

@@ -1,16 +1,16 @@
 //! Keeping tags warm: all that a pull of them would fetch is fetched before anybody pulls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use http_body_util::BodyExt;
 use onetag_config::{Warm, WarmReference};
-use onetag_oci::{Descriptor, Digest, Document, Platform, Reference, Repository, Tag, blobs_of};
+use onetag_oci::{Blob, Descriptor, Digest, Document, Platform, Reference, Repository, Tag, blobs_of};
 
 use crate::cache::Content;
 use crate::merge::{Claim, is_image, normalise, required};
 
-use super::blob::{BlobReply, BlobRequest};
+use super::bring::{Brought, Room};
 use super::error::ResolveError;
 use super::reader::MAX_DEPTH;
 use super::resolver::Resolver;
@@ -20,15 +20,20 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// How many manifests or blobs of one tag are fetched at once.
 const AT_ONCE: usize = 4;
 
+/// The longest wait before the first round, so that replicas do not all begin at once.
+const MAX_DELAY: Duration = Duration::from_secs(30);
+
 /// What was fetched for a reference so far, and what is known to be needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Warmth {
     /// Manifests and indexes that are at hand.
     pub manifests: usize,
-    /// Blobs that are at hand.
+    /// Blobs that are at hand, or that the upstream lacks, so that no pull gets them.
     pub blobs: usize,
     /// Blobs that the manifests name.
     pub blobs_wanted: usize,
+    /// Blobs that the cache cannot keep: they are too large, alone or together, or the disk fails.
+    pub blobs_not_kept: usize,
     /// Bytes of blobs that had to be fetched.
     pub fetched_bytes: u64,
 }
@@ -38,6 +43,7 @@ struct Warming<'a> {
     resolver: &'a Arc<Resolver>,
     repository: &'a Repository,
     platforms: &'a [Platform],
+    room: &'a mut Room,
     warmth: Warmth,
     tell: &'a mut (dyn FnMut(Warmth) + Send),
 }
@@ -55,6 +61,18 @@ impl Resolver {
         platforms: &[Platform],
         tell: &mut (dyn FnMut(Warmth) + Send),
     ) -> Result<Option<Warmth>, ResolveError> {
+        let mut room = Room::of(self.blobs.as_ref());
+        self.warm_within(&mut room, repository, reference, platforms, tell).await
+    }
+
+    async fn warm_within(
+        self: &Arc<Self>,
+        room: &mut Room,
+        repository: &Repository,
+        reference: &Reference,
+        platforms: &[Platform],
+        tell: &mut (dyn FnMut(Warmth) + Send),
+    ) -> Result<Option<Warmth>, ResolveError> {
         let content = match reference {
             Reference::Tag(tag) => {
                 let record = self.tag_now(repository, tag).await?;
@@ -63,7 +81,8 @@ impl Resolver {
             Reference::Digest(digest) => self.manifest(repository, digest).await?,
         };
         let Some(content) = content else { return Ok(None) };
-        let mut warming = Warming { resolver: self, repository, platforms, warmth: Warmth::default(), tell };
+        let warmth = Warmth::default();
+        let mut warming = Warming { resolver: self, repository, platforms, room, warmth, tell };
         warming.run(content).await?;
         Ok(Some(warming.warmth))
     }
@@ -72,7 +91,7 @@ impl Resolver {
 impl Warming<'_> {
     async fn run(&mut self, content: Arc<Content>) -> Result<(), ResolveError> {
         let mut level = vec![content];
-        let mut blobs: Vec<Digest> = Vec::new();
+        let mut blobs: Vec<Blob> = Vec::new();
         for _ in 0..=MAX_DEPTH {
             let mut below: Vec<Digest> = Vec::new();
             for content in &level {
@@ -89,8 +108,10 @@ impl Warming<'_> {
             self.told();
             level = self.manifests(below).await?;
         }
-        blobs.sort();
-        blobs.dedup();
+        blobs.sort_by(|one, other| one.digest.cmp(&other.digest));
+        blobs.dedup_by(|one, other| one.digest == other.digest);
+        // The smallest first: so most of them find room.
+        blobs.sort_by_key(|blob| blob.size);
         self.blobs(blobs).await
     }
 
@@ -119,20 +140,38 @@ impl Warming<'_> {
         found.buffered(AT_ONCE).try_filter_map(|found| async { Ok(found) }).try_collect().await
     }
 
-    async fn blobs(&mut self, digests: Vec<Digest>) -> Result<(), ResolveError> {
-        if !self.resolver.keeps_blobs() {
-            return Ok(());
-        }
-        self.warmth.blobs_wanted = digests.len();
+    async fn blobs(&mut self, wanted: Vec<Blob>) -> Result<(), ResolveError> {
+        let Some(blobs) = &self.resolver.blobs else { return Ok(()) };
+        self.warmth.blobs_wanted = wanted.len();
+        let kept = wanted.into_iter().filter(|blob| self.room.takes(blob)).map(|blob| blob.digest);
+        let kept: Vec<Digest> = kept.collect();
+        self.warmth.blobs_not_kept = self.warmth.blobs_wanted - kept.len();
         self.told();
         let (resolver, repository) = (self.resolver, self.repository);
-        let fetch = |digest| async move { resolver.bring(repository, digest).await };
-        let mut fetched = stream::iter(digests).map(fetch).buffer_unordered(AT_ONCE);
-        while let Some(bytes) = fetched.next().await {
-            self.warmth.fetched_bytes += bytes?;
-            self.warmth.blobs += 1;
+        let bring = |digest: Digest| async move {
+            let brought = resolver.bring(blobs, repository, digest.clone()).await?;
+            Ok::<_, ResolveError>((digest, brought))
+        };
+        let mut brought = stream::iter(kept).map(bring).buffer_unordered(AT_ONCE);
+        let mut here = Vec::new();
+        while let Some(one) = brought.next().await {
+            let (digest, brought) = one?;
+            match brought {
+                Brought::NotKept => self.warmth.blobs_not_kept += 1,
+                _ => self.warmth.blobs += 1,
+            }
+            if let Brought::Fetched(bytes) = brought {
+                self.warmth.fetched_bytes += bytes;
+            }
+            if matches!(brought, Brought::Fetched(_) | Brought::Here) {
+                here.push(digest);
+            }
             (self.tell)(self.warmth);
         }
+        // Others may have taken the room meanwhile.
+        let lost = here.iter().filter(|digest| !blobs.has(digest)).count();
+        self.warmth.blobs -= lost;
+        self.warmth.blobs_not_kept += lost;
         Ok(())
     }
 
@@ -142,15 +181,23 @@ impl Warming<'_> {
 }
 
 impl Resolver {
-    /// Keeps what one `[[warm]]` lists at hand: now, and then again and again; never ends.
+    /// Keeps what one `[[warm]]` lists at hand: soon, and then again and again; never ends.
     pub async fn keep_warm(self: Arc<Self>, warm: Warm) {
         let platforms: Vec<Platform> = warm.platforms.iter().map(required).collect();
+        tokio::time::sleep(delay(warm.every.get())).await;
         loop {
+            let (mut room, mut not_kept) = (Room::of(self.blobs.as_ref()), 0);
             for reference in &warm.references {
-                let warmed = self.warm_listed(reference, &platforms).await;
-                if let Err(error) = warmed {
-                    tracing::warn!(%error, %reference, "not kept warm");
+                match self.warm_listed(&mut room, reference, &platforms).await {
+                    Ok(warmth) => not_kept += warmth.blobs_not_kept,
+                    Err(error) => tracing::warn!(%error, %reference, "not kept warm"),
                 }
+            }
+            if not_kept > 0 {
+                tracing::warn!(
+                    blobs = not_kept,
+                    "not kept warm: the cache of blobs is too small, or cannot be used"
+                );
             }
             tokio::time::sleep(warm.every.get()).await;
         }
@@ -158,40 +205,45 @@ impl Resolver {
 
     async fn warm_listed(
         self: &Arc<Self>,
+        room: &mut Room,
         reference: &WarmReference,
         platforms: &[Platform],
-    ) -> Result<(), BoxError> {
+    ) -> Result<Warmth, BoxError> {
         let (repository, tag): (Repository, Tag) =
             (reference.repository().parse()?, reference.tag().parse()?);
         let tag = Reference::Tag(tag);
-        match self.warm(&repository, &tag, platforms, &mut |_| {}).await? {
-            Some(warmth) if warmth.fetched_bytes > 0 => {
-                tracing::info!(%reference, blobs = warmth.blobs, bytes = warmth.fetched_bytes, "fetched to keep warm");
-            }
-            Some(_) => tracing::debug!(%reference, "is warm"),
-            None => return Err("there is no such tag".into()),
+        let warmed = self.warm_within(room, &repository, &tag, platforms, &mut |_| {}).await?;
+        let warmth = warmed.ok_or("there is no such tag")?;
+        if warmth.fetched_bytes > 0 {
+            tracing::info!(%reference, blobs = warmth.blobs, bytes = warmth.fetched_bytes, "fetched to keep warm");
+        } else {
+            tracing::debug!(%reference, ?warmth, "nothing was fetched");
         }
-        Ok(())
+        Ok(warmth)
     }
+}
 
-    /// Fetches a blob into the cache; how many bytes that took. One that the upstream lacks is none of a pull's
-    /// that works, and is passed over: foreign layers are not in the registry.
-    async fn bring(self: &Arc<Self>, repository: &Repository, digest: Digest) -> Result<u64, ResolveError> {
-        let request = BlobRequest { repository: repository.clone(), digest, head: false, range: None };
-        let (repository, digest) = (request.repository.clone(), request.digest.clone());
-        let BlobReply::Served(served) = self.blob(request).await? else { return Ok(0) };
-        if served.is_hit {
-            return Ok(0);
-        }
-        let (mut bytes, Some(mut body)) = (0, served.body) else { return Ok(0) };
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| ResolveError::Blob {
-                repository: repository.clone(),
-                digest: digest.clone(),
-                error,
-            })?;
-            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        }
-        Ok(bytes)
+/// A wait before the first of many rounds: up to a tenth of the time between two.
+fn delay(every: Duration) -> Duration {
+    let mut byte = [0];
+    // Without randomness there is no wait, and nothing worse.
+    let _unchanged = aws_lc_rs::rand::fill(&mut byte);
+    (every / 10).min(MAX_DELAY) * u32::from(byte[0]) / 256
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rounds_begin_at_different_times_and_soon() {
+        let delays =
+            |every| -> BTreeSet<Duration> { (0..100).map(|_| delay(Duration::from_secs(every))).collect() };
+        let (short, long) = (delays(10), delays(86_400));
+        assert!(short.len() > 10 && short.iter().all(|delay| *delay < Duration::from_secs(1)));
+        assert!(long.len() > 10 && long.iter().all(|delay| *delay < MAX_DELAY));
+        assert!(long.iter().any(|delay| *delay > MAX_DELAY / 4));
     }
 }

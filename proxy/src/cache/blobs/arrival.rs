@@ -117,6 +117,17 @@ impl Follower {
         self.wait(|progress| progress.free() > first || progress.is_settled()).await
     }
 
+    /// Waits until all is over, the move into the cache included, and reads nothing. Returns whether there is
+    /// such a blob; whether it was kept, the cache knows.
+    ///
+    /// # Errors
+    /// When the arrival failed.
+    pub async fn finished(&mut self) -> Result<bool, BlobError> {
+        let is_there = self.wait(Progress::is_settled).await?;
+        while self.progress.changed().await.is_ok() {}
+        Ok(is_there)
+    }
+
     async fn wait(&mut self, holds: impl Fn(&Progress) -> bool) -> Result<bool, BlobError> {
         let progress = self.progress.wait_for(holds).await.map_err(|_| BlobError::Lost)?;
         match &progress.state {

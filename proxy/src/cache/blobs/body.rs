@@ -44,23 +44,23 @@ pub struct Part {
 impl BlobBody {
     /// Out of a file whose content is right.
     pub fn of_file(blobs: &Arc<Blobs>, file: Arc<File>, part: Part) -> Self {
-        Self::new(Source::File(file), part, Some(Arc::clone(blobs)), &blobs.metrics)
+        Self::new(Source::File(Arc::clone(blobs), file), part, &blobs.metrics)
     }
 
     /// Behind an arrival.
     pub fn following(blobs: &Arc<Blobs>, follower: Follower, part: Part) -> Self {
-        Self::new(Source::Arrival(follower.progress), part, Some(Arc::clone(blobs)), &blobs.metrics)
+        Self::new(Source::Arrival(Arc::clone(blobs), follower.progress), part, &blobs.metrics)
     }
 
     /// Past the cache, verified on the way.
     pub fn passing(opened: Opened, part: Part, metrics: &Metrics) -> Self {
-        Self::new(Source::onward(part.digest.clone(), opened), part, None, metrics)
+        Self::new(Source::onward(part.digest.clone(), opened), part, metrics)
     }
 
-    fn new(source: Source, part: Part, blobs: Option<Arc<Blobs>>, metrics: &Metrics) -> Self {
+    fn new(source: Source, part: Part, metrics: &Metrics) -> Self {
         let Part { digest, first, end, feed } = part;
         let (pieces, wrong) = (Pieces::default(), metrics.blobs_wrong.clone());
-        let reader = Reader { digest, source, at: first, end, feed, pieces, blobs, wrong };
+        let reader = Reader { digest, source, at: first, end, feed, pieces, wrong };
         let next = |mut reader: Reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) };
         Self {
             first: None,

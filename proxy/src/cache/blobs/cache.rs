@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use onetag_oci::{Digest, Repository};
 use tokio::sync::{Semaphore, watch};
@@ -17,9 +16,11 @@ use crate::telemetry::Metrics;
 use super::arrival::{Arrival, Follower, Progress};
 use super::check::MAX_HASHING;
 use super::directory::{Directory, Stamp};
+use super::disk::{Before, Disk, DiskPace};
 use super::download::Download;
 use super::feed::Feed;
-use super::index::{Index, MAX_FILES};
+use super::index::{Index, MAX_FILES, on_disk};
+use super::rate::WINDOW;
 
 /// The most downloads under way: they may go on without callers, so callers do not bound them.
 const MAX_ARRIVALS: usize = 256;
@@ -40,8 +41,9 @@ pub(super) struct Pace {
     pub(super) first_wait: Duration,
     /// How long after the last byte there are attempts.
     pub(super) patience: Duration,
-    /// For how long a disk that failed is left alone (threat T30).
-    pub(super) after_failure: Duration,
+    /// Over how much waiting for the upstream its rate is averaged.
+    pub(super) window: Duration,
+    pub(super) disk: DiskPace,
 }
 
 impl Default for Pace {
@@ -49,7 +51,8 @@ impl Default for Pace {
         Self {
             first_wait: Duration::from_millis(500),
             patience: Duration::from_mins(1),
-            after_failure: Duration::from_secs(10),
+            window: WINDOW,
+            disk: DiskPace::default(),
         }
     }
 }
@@ -60,16 +63,13 @@ pub struct Blobs {
     pub(super) settings: BlobSettings,
     pub(super) metrics: Arc<Metrics>,
     pub(super) pace: Pace,
-    pub(super) write: Write,
+    pub(super) disk: Arc<Disk>,
     /// Files that are being opened, and verified where need be.
-    pub(super) checks: Flights<Digest, Option<Arc<File>>>,
+    pub(super) checks: Flights<Digest, Option<(Arc<File>, u64)>>,
     pub(super) hashing: Semaphore,
+    pub(super) moving: Mutex<()>,
     state: Mutex<State>,
-    failed: Mutex<Option<Instant>>,
 }
-
-/// Writes bytes at an offset; something else than a file in tests alone.
-pub(super) type Write = Box<dyn Fn(&File, &[u8], u64) -> io::Result<()> + Send + Sync>;
 
 pub(super) struct State {
     pub(super) index: Index,
@@ -126,8 +126,7 @@ impl Blobs {
         settings: BlobSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenBlobsError> {
-        let write: Write = Box::new(FileExt::write_all_at);
-        Self::open_with(directory, settings, metrics, Pace::default(), write)
+        Self::open_with(directory, settings, metrics, Pace::default(), None)
             .map_err(|source| OpenBlobsError { path: directory.to_owned(), source })
     }
 
@@ -136,9 +135,10 @@ impl Blobs {
         settings: BlobSettings,
         metrics: Arc<Metrics>,
         pace: Pace,
-        write: Write,
+        before: Option<Before>,
     ) -> io::Result<Self> {
-        let directory = Directory::open(directory)?;
+        let disk = Arc::new(Disk::new(pace.disk, before));
+        let directory = Directory::open(directory, Arc::clone(&disk))?;
         let mut stored = directory.scan()?;
         stored.sort_unstable_by_key(|stored| stored.accessed);
         let mut index = Index::new(settings.max_bytes, MAX_FILES);
@@ -150,15 +150,35 @@ impl Blobs {
             settings,
             metrics,
             pace,
-            write,
+            disk,
             checks: Flights::default(),
             hashing: Semaphore::new(MAX_HASHING),
             state: Mutex::new(State { index, arrivals: HashMap::new() }),
-            failed: Mutex::new(None),
+            moving: Mutex::new(()),
         };
         blobs.measure(&blobs.state().index);
-        blobs.make_room();
+        while blobs.state().index.is_over_full() {
+            if let Err(error) = blobs.make_some_room() {
+                blobs.disk_failed("a blob cannot be removed", &error);
+                break;
+            }
+        }
         Ok(blobs)
+    }
+
+    /// Whether a blob is here, by the index alone: its file may be gone or damaged.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.state().index.size(digest).is_some()
+    }
+
+    /// The most bytes that there may be, each file rounded up [as on the disk](Self::size_on_disk).
+    pub fn max_bytes(&self) -> u64 {
+        self.settings.max_bytes
+    }
+
+    /// What a blob of this size in bytes takes of them.
+    pub fn size_on_disk(size: u64) -> u64 {
+        on_disk(size)
     }
 
     /// The size in bytes of a blob that is here, by the index alone.
@@ -181,16 +201,15 @@ impl Blobs {
         allowed: bool,
         feed: &Arc<dyn Feed>,
     ) -> Joined {
-        let is_closed = self.is_closed();
         let mut state = self.state();
         if let Some(joined) = state.follow(digest, repository, allowed) {
             return joined;
         }
-        if is_closed || state.arrivals.len() >= MAX_ARRIVALS {
-            return Joined::Closed;
-        }
         if state.index.size(digest).is_some() {
             return Joined::Here;
+        }
+        if state.arrivals.len() >= MAX_ARRIVALS || !self.disk.admits() {
+            return Joined::Closed;
         }
         let (progress, receiver) = watch::channel(Progress::new());
         let arrival = Arc::new(Arrival { repository: repository.clone(), progress });
@@ -247,12 +266,7 @@ impl Blobs {
     pub(super) fn disk_failed(&self, what: &'static str, error: &io::Error) {
         tracing::warn!(%error, "{what}; pulls go on without the cache of blobs");
         self.metrics.blob_disk_errors.inc();
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn is_closed(&self) -> bool {
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|failed| failed.elapsed() < self.pace.after_failure)
+        self.disk.failed();
     }
 }
 

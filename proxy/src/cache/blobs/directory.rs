@@ -7,9 +7,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use onetag_oci::Digest;
+use rustix::fs::{AtFlags, StatxFlags, statx};
+
+use super::disk::{Call, Disk};
 
 const ARRIVING: &str = "arriving";
 const ALGORITHMS: [&str; 2] = ["sha256", "sha512"];
@@ -19,6 +22,7 @@ pub(super) struct Directory {
     root: PathBuf,
     /// How many arrivals there have been: their names.
     arrivals: AtomicU64,
+    disk: Arc<Disk>,
 }
 
 /// A file of an earlier run, not looked into.
@@ -35,21 +39,23 @@ pub(super) struct Stamp {
     pub(super) modified: SystemTime,
 }
 
-/// A file that arrives; removed when dropped.
+/// A file that arrives; removed when dropped, unless it was kept.
 pub(super) struct Temporary {
     path: PathBuf,
     pub(super) file: Arc<File>,
+    is_kept: bool,
+    disk: Arc<Disk>,
 }
 
 impl Directory {
     /// Opens or makes the directory; what was arriving when the last process ended is removed.
-    pub(super) fn open(root: &Path) -> io::Result<Self> {
+    pub(super) fn open(root: &Path, disk: Arc<Disk>) -> io::Result<Self> {
         let arriving = root.join(ARRIVING);
         match fs::remove_dir_all(&arriving) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir_all(&arriving)?,
         }
-        Ok(Self { root: root.to_owned(), arrivals: AtomicU64::new(0) })
+        Ok(Self { root: root.to_owned(), arrivals: AtomicU64::new(0), disk })
     }
 
     /// All files, by their names and metadata alone. Whatever has no blob's name is left alone.
@@ -84,6 +90,7 @@ impl Directory {
 
     /// An empty file for a blob that arrives.
     pub(super) fn temporary(&self) -> io::Result<Temporary> {
+        self.disk.before(Call::Make)?;
         let name = self.arrivals.fetch_add(1, Ordering::Relaxed).to_string();
         let path = self.root.join(ARRIVING).join(name);
         let create = || OpenOptions::new().read(true).write(true).create_new(true).open(&path);
@@ -92,27 +99,42 @@ impl Directory {
             ErrorKind::NotFound => fs::create_dir_all(self.root.join(ARRIVING)).and_then(|()| create()),
             _ => Err(error),
         })?;
-        Ok(Temporary { file: Arc::new(file), path })
+        Ok(Temporary { file: Arc::new(file), path, is_kept: false, disk: Arc::clone(&self.disk) })
     }
 
-    /// Makes a whole, verified file the blob of this digest; when this returns, it outlives a power loss
-    /// (threat T32).
-    pub(super) fn keep(&self, temporary: &Temporary, digest: &Digest) -> io::Result<Stamp> {
-        let path = self.path(digest);
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
+    /// Writes a whole, verified file to the disk in earnest, and makes the folder that it will be in.
+    pub(super) fn settle(&self, temporary: &Temporary, digest: &Digest) -> io::Result<Stamp> {
+        self.disk.before(Call::Keep)?;
+        fs::create_dir_all(self.folder(digest))?;
         temporary.file.sync_all()?;
-        fs::rename(&temporary.path, &path)?;
-        File::open(folder)?.sync_all()?;
         Stamp::of(&temporary.file)
     }
 
+    /// Makes a settled file the blob of this digest.
+    pub(super) fn keep(&self, temporary: &mut Temporary, digest: &Digest) -> io::Result<()> {
+        fs::rename(&temporary.path, self.path(digest))?;
+        temporary.is_kept = true;
+        Ok(())
+    }
+
+    /// When this has returned, a blob that was kept outlives a power loss (threat T32).
+    pub(super) fn sync_folder(&self, digest: &Digest) -> io::Result<()> {
+        self.disk.before(Call::SyncFolder)?;
+        File::open(self.folder(digest))?.sync_all()
+    }
+
+    fn folder(&self, digest: &Digest) -> PathBuf {
+        self.path(digest).parent().unwrap_or(&self.root).to_owned()
+    }
+
     pub(super) fn file(&self, digest: &Digest) -> io::Result<File> {
+        self.disk.before(Call::Open)?;
         File::open(self.path(digest))
     }
 
     /// Removes a blob; those who read it keep it.
     pub(super) fn remove(&self, digest: &Digest) -> io::Result<()> {
+        self.disk.before(Call::Remove)?;
         match fs::remove_file(self.path(digest)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -125,12 +147,24 @@ impl Stamp {
         let metadata = file.metadata()?;
         Ok(Self { size: metadata.len(), modified: metadata.modified()? })
     }
+
+    /// By what the kernel has in memory, so that this never waits; none where it cannot tell.
+    pub(super) fn at_hand(file: &File) -> Option<Self> {
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let found = statx(file, c"", flags, StatxFlags::SIZE | StatxFlags::MTIME).ok()?;
+        let seconds = u64::try_from(found.stx_mtime.tv_sec).ok()?;
+        let since = Duration::new(seconds, found.stx_mtime.tv_nsec);
+        Some(Self { size: found.stx_size, modified: SystemTime::UNIX_EPOCH + since })
+    }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Of one that was kept there is nothing left under this name.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_kept {
+            let path = std::mem::take(&mut self.path);
+            // Where it cannot be removed, the next start does it.
+            self.disk.clean_up(move || drop(fs::remove_file(path)));
+        }
     }
 }
 

@@ -1,17 +1,15 @@
 //! The download of a blob into its file: one task, whatever the number of readers, and it waits for none.
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use onetag_oci::{Digest, Hasher};
-use tokio::task::spawn_blocking;
 use tracing::Instrument;
 
 use super::arrival::{Abandoned, Arrival, Progress, State};
 use super::cache::Blobs;
-use super::directory::Temporary;
-use super::evict::Reservation;
 use super::feed::{Feed, FeedBody, Opened};
+use super::keep::Received;
+use super::rate::Rate;
 use super::receive::Receiving;
 use super::verified::judge;
 
@@ -20,12 +18,6 @@ pub(super) struct Download {
     pub(super) digest: Digest,
     pub(super) arrival: Arc<Arrival>,
     pub(super) feed: Arc<dyn Feed>,
-}
-
-/// A file with the right content that is not in the cache yet.
-struct Received {
-    temporary: Temporary,
-    reservation: Reservation,
 }
 
 impl Download {
@@ -106,11 +98,7 @@ impl Download {
             return Err(self.abandoned(self.digest.hasher(), Some(opened)));
         };
         let blobs = Arc::clone(&self.blobs);
-        let made = spawn_blocking(move || {
-            blobs.make_room();
-            blobs.directory.temporary()
-        });
-        match made.await.unwrap_or_else(|lost| Err(io::Error::other(lost))) {
+        match self.blobs.disk.run(move || blobs.directory.temporary()).await {
             Err(error) => {
                 self.blobs.disk_failed("no file for a blob can be made", &error);
                 Err(self.abandoned(self.digest.hasher(), Some(opened)))
@@ -127,6 +115,7 @@ impl Download {
                     hasher: self.digest.hasher(),
                     last_byte: None,
                     failures: 0,
+                    rate: Rate::over(self.blobs.pace.window),
                 };
                 Ok((receiving, opened.body))
             }
@@ -141,21 +130,17 @@ impl Download {
     }
 
     /// Moves the file to its place. The readers have it already: what fails here hurts none of them.
-    async fn keep(&self, Received { temporary, reservation }: Received) {
+    async fn keep(&self, received: Received) {
         let (blobs, digest) = (Arc::clone(&self.blobs), self.digest.clone());
         let arrival = Arc::clone(&self.arrival);
-        let kept = spawn_blocking(move || {
-            match blobs.directory.keep(&temporary, &digest) {
-                Ok(stamp) => {
-                    drop(reservation);
-                    blobs.moved_in(&digest, &arrival, stamp, &temporary.file);
-                }
-                Err(error) => blobs.disk_failed("a blob cannot be kept", &error),
-            }
-            blobs.make_room();
-        });
-        // A runtime that shuts down needs no cache any more.
-        let _ = kept.await;
+        let kept = self.blobs.disk.run_keeping(move || blobs.keep(received, &digest, &arrival));
+        match kept.await {
+            Ok(()) => self.blobs.disk.works(),
+            Err(error) => self.blobs.disk_failed("a blob cannot be kept", &error),
+        }
+        if let Err(error) = self.blobs.make_room().await {
+            self.blobs.disk_failed("a blob cannot be removed", &error);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -54,6 +55,17 @@ pub enum BlobError {
         said: u64,
         /// The bytes that came.
         found: u64,
+    },
+    /// It comes without its size, and is too large even so.
+    #[error("the blob comes without its size, and has more than {0} bytes")]
+    Endless(u64),
+    /// It comes too slowly to be waited for.
+    #[error("the blob drips: {bytes} bytes came in {}s of waiting", waited.as_secs())]
+    Slow {
+        /// What came.
+        bytes: u64,
+        /// How long the upstream was waited for.
+        waited: Duration,
     },
     /// It was there when it was asked for first, and is no more.
     #[error("the blob vanished while it was fetched")]

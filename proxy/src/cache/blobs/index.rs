@@ -24,8 +24,10 @@ pub(super) struct Index {
     max_bytes: u64,
     max_files: usize,
     bytes: u64,
-    /// Taken by what arrives.
-    reserved: u64,
+    /// What is to arrive, as far as it is known.
+    promised: u64,
+    /// Of it, what has come.
+    arrived: u64,
     uses: u64,
 }
 
@@ -50,7 +52,7 @@ pub(super) struct Seen {
 
 impl Index {
     pub(super) fn new(max_bytes: u64, max_files: usize) -> Self {
-        Self { files: HashMap::new(), max_bytes, max_files, bytes: 0, reserved: 0, uses: 0 }
+        Self { files: HashMap::new(), max_bytes, max_files, bytes: 0, promised: 0, arrived: 0, uses: 0 }
     }
 
     /// Looks a blob up for use: from now on it is the last one used.
@@ -99,38 +101,40 @@ impl Index {
         }
     }
 
-    /// Forgets a file unless it was used after this use.
-    pub(super) fn remove_unused(&mut self, digest: &Digest, used: u64) -> bool {
-        let unused = self.files.get(digest).is_some_and(|entry| entry.used == used);
-        if unused {
-            self.remove(digest);
-        }
-        unused
+    /// Forgets a file unless it was used after this use; its size in bytes.
+    pub(super) fn remove_unused(&mut self, digest: &Digest, used: u64) -> Option<u64> {
+        let size = self.files.get(digest).filter(|entry| entry.used == used)?.size;
+        self.remove(digest);
+        Some(size)
     }
 
-    /// Takes room for bytes that arrive; not more than all.
-    pub(super) fn reserve(&mut self, bytes: u64) -> bool {
-        let fits = self.reserved.checked_add(bytes).is_some_and(|reserved| reserved <= self.max_bytes);
-        if fits {
-            self.reserved += bytes;
-        }
-        fits
+    /// Promises room to bytes that are to arrive; not more than all. Until they come nothing has to go.
+    pub(super) fn promise(&mut self, bytes: u64) -> bool {
+        let promised = self.promised.checked_add(bytes).filter(|promised| *promised <= self.max_bytes);
+        self.promised = promised.unwrap_or(self.promised);
+        promised.is_some()
     }
 
-    /// Gives room back.
-    pub(super) fn release(&mut self, bytes: u64) {
-        self.reserved -= bytes;
+    /// Takes room, that was promised, for bytes that have come.
+    pub(super) fn arrive(&mut self, bytes: u64) {
+        self.arrived += bytes;
+    }
+
+    /// Gives back what was promised, and what of it was taken.
+    pub(super) fn release(&mut self, promised: u64, arrived: u64) {
+        self.promised -= promised;
+        self.arrived -= arrived;
     }
 
     /// Whether there is more than there may be.
     pub(super) fn is_over_full(&self) -> bool {
-        self.bytes + self.reserved > self.max_bytes || self.files.len() > self.max_files
+        self.bytes + self.arrived > self.max_bytes || self.files.len() > self.max_files
     }
 
     /// Whether there is more than is left after making room: so much less that it is rarely done.
     pub(super) fn is_full(&self) -> bool {
         let mark = |limit: u64| limit - limit / 20;
-        self.bytes + self.reserved > mark(self.max_bytes)
+        self.bytes + self.arrived > mark(self.max_bytes)
             || self.files.len() as u64 > mark(self.max_files as u64)
     }
 
@@ -182,10 +186,14 @@ mod tests {
         assert_eq!((index.bytes(), index.files()), (12 << 10, 2));
         index.add_unverified(digest(2), 1);
         assert_eq!((index.bytes(), index.files()), (8 << 10, 2));
-        assert!(index.reserve(8 << 10) && !index.is_over_full() && index.is_full());
-        assert!(!index.reserve(8193), "that is more than all");
-        assert!(index.reserve(8 << 10) && index.is_over_full());
-        index.release(16 << 10);
+        assert!(index.promise(8 << 10) && !index.is_full());
+        assert!(!index.promise(8193), "that is more than all");
+        assert!(index.promise(8 << 10) && !index.is_full());
+        index.arrive(8 << 10);
+        assert!(!index.is_over_full() && index.is_full());
+        index.arrive(4 << 10);
+        assert!(index.is_over_full());
+        index.release(16 << 10, 12 << 10);
         index.remove(&digest(1));
         index.remove(&digest(1));
         assert_eq!((index.bytes(), index.files(), index.is_full()), (4 << 10, 1, false));
@@ -198,8 +206,8 @@ mod tests {
         let (used, _) = index.uses()[0];
         assert!(index.look_up(&digest(1)).is_some_and(|seen| seen.touch));
         assert!(index.look_up(&digest(1)).is_some_and(|seen| !seen.touch));
-        assert!(!index.remove_unused(&digest(1), used));
+        assert_eq!(index.remove_unused(&digest(1), used), None);
         let (used, _) = index.uses()[0];
-        assert!(index.remove_unused(&digest(1), used));
+        assert_eq!(index.remove_unused(&digest(1), used), Some(1));
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
+use super::disk::{Call, Disk};
+
 /// The most bytes of a piece. A reader whose client stalls holds two pieces at most (threat T24).
 pub(super) const PIECE: usize = 64 << 10;
 
@@ -27,16 +29,23 @@ struct Piece {
 
 impl Pieces {
     /// Reads up to `length` bytes of a file, at least one unless the file ends at `at`.
-    pub(super) async fn read(&self, file: &Arc<File>, at: u64, length: u64) -> io::Result<Bytes> {
+    pub(super) async fn read(
+        &self,
+        disk: &Arc<Disk>,
+        file: &Arc<File>,
+        at: u64,
+        length: u64,
+    ) -> io::Result<Bytes> {
         let length = usize::try_from(length).map_or(PIECE, |length| length.min(PIECE));
         let mut piece = self.piece(length);
         let target = &mut piece.buffer[..length];
         // What is in memory is read here and now: that is faster than to tell another thread.
-        piece.filled = match preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT) {
+        let peek = |target| preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT);
+        piece.filled = match disk.before(Call::Peek).map_or(Err(Errno::AGAIN), |()| peek(target)) {
             Ok(filled) if filled > 0 => filled,
             // Not in memory, or this file system cannot tell; whether it has ended is asked once more.
             Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => {
-                return piece.read_slowly(Arc::clone(file), at, length).await;
+                return piece.read_slowly(disk, Arc::clone(file), at, length).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -53,12 +62,20 @@ impl Pieces {
 
 impl Piece {
     /// Reads where it may block on a disk.
-    async fn read_slowly(mut self, file: Arc<File>, at: u64, length: usize) -> io::Result<Bytes> {
-        let read = tokio::task::spawn_blocking(move || {
+    async fn read_slowly(
+        mut self,
+        disk: &Arc<Disk>,
+        file: Arc<File>,
+        at: u64,
+        length: usize,
+    ) -> io::Result<Bytes> {
+        let before = Arc::clone(disk);
+        let read = disk.run(move || {
+            before.before(Call::Read)?;
             self.filled = file.read_at(&mut self.buffer[..length], at)?;
             Ok(Bytes::from_owner(self))
         });
-        read.await.unwrap_or_else(|lost| Err(io::Error::other(lost)))
+        read.await
     }
 }
 
@@ -81,6 +98,7 @@ impl Drop for Piece {
 mod tests {
     use std::io::Write;
 
+    use super::super::disk::DiskPace;
     use super::*;
 
     #[tokio::test]
@@ -88,13 +106,14 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7; 100_000]).unwrap();
         let (file, pieces) = (Arc::new(file), Pieces::default());
-        let first = pieces.read(&file, 0, u64::MAX).await.unwrap();
-        let second = pieces.read(&file, 65_536, 10_000).await.unwrap();
+        let disk = Arc::new(Disk::new(DiskPace::default(), None));
+        let first = pieces.read(&disk, &file, 0, u64::MAX).await.unwrap();
+        let second = pieces.read(&disk, &file, 65_536, 10_000).await.unwrap();
         assert_eq!((first.len(), second.len()), (PIECE, 10_000));
         let address = first.as_ptr();
         drop(first);
-        let third = pieces.read(&file, 99_999, u64::MAX).await.unwrap();
+        let third = pieces.read(&disk, &file, 99_999, u64::MAX).await.unwrap();
         assert_eq!((&third[..], third.as_ptr()), (&[7][..], address));
-        assert!(pieces.read(&file, 100_000, 1).await.unwrap().is_empty());
+        assert!(pieces.read(&disk, &file, 100_000, 1).await.unwrap().is_empty());
     }
 }

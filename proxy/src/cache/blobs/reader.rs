@@ -9,10 +9,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use onetag_oci::Digest;
 use prometheus::IntCounter;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 
 use super::arrival::{Abandoned, Progress, State};
 use super::cache::Blobs;
+use super::disk::{Call, Disk};
 use super::feed::{BlobError, Feed, Opened};
 use super::piece::{PIECE, Pieces};
 use super::verified::Verified;
@@ -26,8 +26,6 @@ pub(super) struct Reader {
     pub(super) end: Option<u64>,
     pub(super) feed: Arc<dyn Feed>,
     pub(super) pieces: Pieces,
-    /// Told when the disk fails.
-    pub(super) blobs: Option<Arc<Blobs>>,
     /// Counts what the upstream sends wrongly.
     pub(super) wrong: IntCounter,
 }
@@ -35,8 +33,8 @@ pub(super) struct Reader {
 /// Where the bytes come from.
 pub(super) enum Source {
     /// A file with the right content.
-    File(Arc<File>),
-    Arrival(watch::Receiver<Progress>),
+    File(Arc<Blobs>, Arc<File>),
+    Arrival(Arc<Blobs>, watch::Receiver<Progress>),
     Onward(Box<Onward>),
 }
 
@@ -62,36 +60,44 @@ impl Reader {
             if left == 0 {
                 return Ok(None);
             }
-            let (file, free) = match &mut self.source {
-                Source::File(file) => (Arc::clone(file), left),
+            let (blobs, file, free) = match &mut self.source {
+                Source::File(blobs, file) => (Arc::clone(blobs), Arc::clone(file), left),
                 Source::Onward(onward) => {
                     let next = onward.next(self.at).await.inspect_err(|error| self.wrong(error))?;
                     return Ok(next.map(|bytes| self.give(bytes, left)));
                 }
-                Source::Arrival(progress) => match next(progress, self.at).await? {
-                    Next::Bytes(file, free) => (file, free),
-                    Next::Whole(file, size) => {
-                        self.end = Some(self.end.map_or(size, |end| end.min(size)));
-                        self.source = Source::File(file);
-                        continue;
+                Source::Arrival(blobs, progress) => {
+                    let blobs = Arc::clone(blobs);
+                    match next(progress, self.at).await? {
+                        Next::Bytes(file, free) => (blobs, file, free),
+                        Next::Whole(file, size) => {
+                            self.end = Some(self.end.map_or(size, |end| end.min(size)));
+                            self.source = Source::File(blobs, file);
+                            continue;
+                        }
+                        Next::GoOn(progress, abandoned) => {
+                            self.source = self.go_on(&blobs.disk, &progress, &abandoned).await?;
+                            continue;
+                        }
                     }
-                    Next::GoOn(progress, abandoned) => {
-                        self.source = self.go_on(&progress, &abandoned).await?;
-                        continue;
-                    }
-                },
+                }
             };
-            match self.pieces.read(&file, self.at, left.min(free)).await {
+            let error = match self.pieces.read(&blobs.disk, &file, self.at, left.min(free)).await {
                 Ok(bytes) if !bytes.is_empty() => return Ok(Some(self.give(bytes, left))),
-                Ok(_) => self.start_over(&io::ErrorKind::UnexpectedEof.into()).await?,
-                Err(error) => self.start_over(&error).await?,
-            }
+                Ok(_) => io::ErrorKind::UnexpectedEof.into(),
+                Err(error) => error,
+            };
+            blobs.disk_failed("a blob cannot be read", &error);
+            self.source = self.anew().await?;
         }
     }
 
     fn wrong(&self, error: &BlobError) {
         if error.is_wrong() {
             self.wrong.inc();
+        }
+        // A failure of the upstream is told where the upstream is asked.
+        if !matches!(error, BlobError::Feed(_)) {
             tracing::warn!(%error, digest = %self.digest, "a blob is broken off");
         }
     }
@@ -103,9 +109,14 @@ impl Reader {
     }
 
     /// Goes on where the cache gave up: with the tail of what is in the file, then with the upstream.
-    async fn go_on(&mut self, progress: &Progress, abandoned: &Abandoned) -> Result<Source, BlobError> {
+    async fn go_on(
+        &mut self,
+        disk: &Arc<Disk>,
+        progress: &Progress,
+        abandoned: &Abandoned,
+    ) -> Result<Source, BlobError> {
         let (position, from) = (progress.free(), progress.written);
-        let Ok(held) = read_held(progress.file.as_ref(), position, from).await else {
+        let Ok(held) = read_held(disk, progress.file.as_ref(), position, from).await else {
             return self.anew().await;
         };
         let taken = abandoned.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -124,14 +135,6 @@ impl Reader {
     }
 
     /// The disk failed: the blob is fetched from its start, since only the whole of it can be judged.
-    async fn start_over(&mut self, error: &io::Error) -> Result<(), BlobError> {
-        if let Some(blobs) = &self.blobs {
-            blobs.disk_failed("a blob cannot be read", error);
-        }
-        self.source = self.anew().await?;
-        Ok(())
-    }
-
     async fn anew(&mut self) -> Result<Source, BlobError> {
         let opened = self.feed.open(0).await?.ok_or(BlobError::Gone)?;
         Ok(Source::onward(self.digest.clone(), opened))
@@ -180,10 +183,14 @@ async fn next(arrival: &mut watch::Receiver<Progress>, at: u64) -> Result<Next, 
 }
 
 /// The bytes of a file that were held back; no more than a tail.
-async fn read_held(file: Option<&Arc<File>>, from: u64, to: u64) -> io::Result<BytesMut> {
+async fn read_held(disk: &Arc<Disk>, file: Option<&Arc<File>>, from: u64, to: u64) -> io::Result<BytesMut> {
     let length = usize::try_from(to - from).map_or(PIECE, |length| length.min(PIECE));
     let mut held = BytesMut::zeroed(length);
     let Some(file) = file.filter(|_| length > 0).cloned() else { return Ok(held) };
-    let read = spawn_blocking(move || file.read_exact_at(&mut held, from).map(|()| held));
-    read.await.unwrap_or_else(|lost| Err(io::Error::other(lost)))
+    let before = Arc::clone(disk);
+    let read = move || {
+        before.before(Call::Read)?;
+        file.read_exact_at(&mut held, from).map(|()| held)
+    };
+    disk.run(read).await
 }

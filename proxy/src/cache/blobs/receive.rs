@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,14 +10,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use onetag_oci::Hasher;
-use tokio::task::spawn_blocking;
 
 use super::arrival::State;
-use super::cache::Blobs;
 use super::directory::Temporary;
+use super::disk::{Call, Disk};
 use super::download::Download;
 use super::evict::Reservation;
 use super::feed::{BlobError, FeedBody, FeedError, Opened};
+use super::rate::Rate;
 
 /// How many bytes are written at once, if as many are there.
 const WRITE: u64 = 256 << 10;
@@ -37,21 +38,29 @@ pub(super) struct Receiving<'d> {
     pub(super) last_byte: Option<Instant>,
     /// Failures in a row.
     pub(super) failures: u32,
+    pub(super) rate: Rate,
 }
 
 impl Receiving<'_> {
     /// Receives to the end of the blob, over as many streams as it takes.
     pub(super) async fn receive(&mut self, mut body: FeedBody) -> Result<(), State> {
         loop {
+            let began = Instant::now();
             let (pieces, end) = gather(&mut body).await;
+            let rate = self.rate.note(began.elapsed(), pieces.iter().map(Bytes::len).sum());
             self.write(pieces).await?;
             if self.total == Some(self.written) {
                 return Ok(());
             }
             match end {
-                None => {}
+                None => rate.map_err(State::Failed)?,
                 Some(Ok(())) => return self.ended().map_err(State::Failed),
-                Some(Err(cut)) => body = self.resume(cut).await.map_err(State::Failed)?,
+                Some(Err(cut)) => {
+                    rate.map_err(State::Failed)?;
+                    let began = Instant::now();
+                    body = self.resume(cut).await.map_err(State::Failed)?;
+                    self.rate.note_absence(began.elapsed());
+                }
             }
         }
     }
@@ -75,21 +84,27 @@ impl Receiving<'_> {
         if !self.reservation.cover(end) {
             return Err(self.download.abandoned(self.hasher.clone(), None));
         }
-        let (blobs, file) = (Arc::clone(&self.download.blobs), Arc::clone(&self.temporary.file));
-        let (hasher, written) = (self.hasher.clone(), self.written);
-        let work = move || write(&blobs, &file, &pieces, written, hasher);
-        let (hasher, written, failed) =
-            spawn_blocking(work).await.map_err(|_| State::Failed(BlobError::Lost))?;
-        (self.hasher, self.written) = (hasher, written);
         (self.last_byte, self.failures) = (Some(Instant::now()), 0);
+        self.put(pieces).await.map_err(|error| {
+            self.download.blobs.disk_failed("a blob cannot be written", &error);
+            // Where the disk hangs, this has seen all that was told, whatever is written yet.
+            self.download.abandoned(self.hasher.clone(), None)
+        })
+    }
+
+    /// Writes to the disk, once there is room.
+    async fn put(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        let blobs = &self.download.blobs;
+        blobs.make_room().await?;
+        let (disk, file) = (Arc::clone(&blobs.disk), Arc::clone(&self.temporary.file));
+        let (hasher, from) = (self.hasher.clone(), self.written);
+        let (hasher, written, failed) =
+            blobs.disk.run(move || Ok(write(&disk, &file, &pieces, from, hasher))).await?;
+        (self.hasher, self.written) = (hasher, written);
         self.download.tell(|progress| progress.written = written);
-        match failed {
-            None => Ok(()),
-            Some(error) => {
-                self.download.blobs.disk_failed("a blob cannot be written", &error);
-                Err(self.download.abandoned(self.hasher.clone(), None))
-            }
-        }
+        failed.map_or(Ok(()), Err)?;
+        blobs.disk.works();
+        Ok(())
     }
 
     /// Opens the rest after a cut, for as long as there is hope: bytes have come not long ago.
@@ -122,14 +137,15 @@ impl Receiving<'_> {
 
 /// Writes pieces one after another; what is written, by a hasher and in bytes, and what stopped it.
 fn write(
-    blobs: &Blobs,
+    disk: &Disk,
     file: &File,
     pieces: &[Bytes],
     mut written: u64,
     mut hasher: Hasher,
 ) -> (Hasher, u64, Option<io::Error>) {
     for piece in pieces {
-        if let Err(error) = (blobs.write)(file, piece, written) {
+        let put = disk.before(Call::Write(written)).and_then(|()| file.write_all_at(piece, written));
+        if let Err(error) = put {
             return (hasher, written, Some(error));
         }
         hasher.update(piece);

@@ -1,4 +1,6 @@
-//! Streams that are cut.
+//! Streams that are cut, or drip.
+
+use std::time::{Duration, Instant};
 
 use super::super::BlobError;
 use super::script::{Script, Step, Stream};
@@ -71,4 +73,34 @@ async fn a_rest_of_other_bytes_is_found_out() {
     ];
     let script = Script::with(&blob, streams);
     assert!(matches!(stage.pull(&script).await, Err(BlobError::Digest(_))));
+}
+
+#[tokio::test]
+async fn a_stream_that_drips_is_given_up_also_across_cuts() {
+    let total = Some(MIB as u64);
+    let drip =
+        |count: usize| (1..count).flat_map(|at| [Step::Pause(Duration::from_millis(30)), Step::To(at)]);
+    let cuts = (1..1000).map(|at| {
+        let steps = vec![Step::Pause(Duration::from_millis(30)), Step::To(at), CUT];
+        Stream::Of(steps, total)
+    });
+    for streams in [vec![Stream::Of(drip(1000).collect(), total)], cuts.collect()] {
+        let (stage, blob) = (Stage::new(), bytes(MIB));
+        let (script, began) = (Script::with(&blob, streams), Instant::now());
+        let read = stage.pull(&script).await;
+        assert!(matches!(read, Err(BlobError::Slow { .. })), "{:?}", read.map(|bytes| bytes.len()));
+        assert!(began.elapsed() < Duration::from_secs(5));
+        stage.settled().await;
+        assert!(!script.is_open() && stage.found(&script.digest).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_comes_slowly_but_steadily_is_kept() {
+    let (stage, blob) = (Stage::new(), bytes(100_000));
+    let steps = (1..=20).flat_map(|part| [Step::Pause(Duration::from_millis(40)), Step::To(part * 5000)]);
+    let script = Script::steps(&blob, steps.collect());
+    assert!(stage.pull(&script).await.unwrap() == blob);
+    stage.settled().await;
+    assert!(stage.has(&script).await);
 }

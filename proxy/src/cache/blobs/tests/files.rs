@@ -1,15 +1,19 @@
 //! What lies on the disk: across restarts, damaged, and too much.
 
 use std::fs::{self, FileTimes, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use onetag_oci::Digest;
 
+use super::super::disk::Call;
 use super::super::{BlobBody, BlobSettings, Part};
-use super::{MIB, SETTINGS, Stage, bytes, eventually, read};
+use super::script::{Script, Step};
+use super::{MIB, SETTINGS, Stage, bytes, comes_to, eventually, read};
 
 #[tokio::test]
 async fn a_restart_finds_the_blobs_and_clears_what_was_arriving() {
@@ -106,6 +110,80 @@ async fn what_was_used_longest_ago_goes_first_and_its_reader_keeps_it() {
     stage.fill(&bytes(900_000)).await;
     assert!(!stage.path(&scripts[1].digest).exists());
     assert!(read(reading).await.unwrap() == scripts[1].blob);
+}
+
+#[tokio::test]
+async fn what_is_only_announced_removes_nothing() {
+    let stage = Stage::with(BlobSettings { max_bytes: 10 << 20, ..SETTINGS });
+    let old = stage.fill(&bytes(MIB)).await;
+    let blob = bytes(10 * MIB - 10_000);
+    let script = Script::steps(&blob, vec![Step::To(50_000), Step::Wait, Step::To(blob.len())]);
+    let reading = stage.reader(&script, 0, None);
+    stage.join(&script).ready(0).await.unwrap();
+    assert!(stage.path(&old.digest).exists());
+    script.go_on();
+    assert!(reading.await.unwrap() == blob);
+    stage.settled().await;
+    assert!(!stage.path(&old.digest).exists() && stage.has(&script).await);
+    assert_eq!(stage.metrics.blobs_evicted.get(), 1);
+}
+
+#[tokio::test]
+async fn a_blob_that_is_fetched_anew_is_not_removed_in_the_place_of_the_old_one() {
+    // The old one has left the index, and its removal hangs; then the new one comes.
+    let (removing, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (told, until) = (Arc::clone(&removing), Arc::clone(&go_on));
+    let before = move |call| {
+        while call == Call::Remove && !until.load(Ordering::SeqCst) {
+            told.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    let settings = BlobSettings { max_bytes: MIB as u64, ..SETTINGS };
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::on(directory, settings, Duration::from_millis(200), Box::new(before));
+    let old = stage.fill(&bytes(400_000)).await;
+    let large = Script::of(&bytes(700_000));
+    assert!(stage.pull(&large).await.unwrap() == large.blob);
+    assert!(removing.load(Ordering::SeqCst) && stage.blobs.size(&old.digest).is_none());
+    eventually(|| stage.blobs.disk.admits()).await;
+    stage.blobs.disk.works();
+    let anew = Script::of(&old.blob);
+    assert!(stage.pull(&anew).await.unwrap() == anew.blob);
+    // Either it is in its place by now, or it waits for the removal no longer.
+    comes_to(&stage.metrics.blob_arrivals, 0).await;
+    go_on.store(true, Ordering::SeqCst);
+    eventually(|| stage.metrics.blobs_evicted.get() == 1).await;
+    eventually(|| stage.blobs.size(&anew.digest).is_some()).await;
+    stage.settled().await;
+    assert!(stage.path(&anew.digest).exists());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_stays_in_the_account() {
+    let stuck = |call| if call == Call::Remove { Err(ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) };
+    let settings = BlobSettings { max_bytes: MIB as u64, ..SETTINGS };
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::on(directory, settings, Duration::from_secs(5), Box::new(stuck));
+    let old = stage.fill(&bytes(400_000)).await;
+    let large = Script::of(&bytes(700_000));
+    assert!(stage.pull(&large).await.unwrap() == large.blob);
+    stage.settled().await;
+    assert_eq!((stage.blobs.size(&old.digest), stage.blobs.size(&large.digest)), (Some(400_000), None));
+    assert_eq!((stage.metrics.blobs_evicted.get(), stage.metrics.blob_disk_errors.get()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_move_that_may_not_outlive_a_power_loss_leaves_nothing() {
+    let fails = |call| if call == Call::SyncFolder { Err(io::Error::other("planted")) } else { Ok(()) };
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage::on(directory, SETTINGS, Duration::from_secs(5), Box::new(fails));
+    let script = Script::of(&bytes(MIB));
+    assert!(stage.pull(&script).await.unwrap() == script.blob);
+    stage.settled().await;
+    assert_eq!((stage.path(&script.digest).exists(), stage.blobs.size(&script.digest)), (false, None));
+    assert_eq!((stage.metrics.blob_cache_bytes.get(), stage.metrics.blob_disk_errors.get()), (0, 1));
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ mod arrivals;
 mod cuts;
 mod disk;
 mod files;
+mod hangs;
 mod script;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ use tempfile::TempDir;
 
 use crate::telemetry::Metrics;
 
-use super::cache::{Pace, Write};
+use super::cache::Pace;
+use super::disk::{Before, Call, DiskPace};
 use super::{BlobBody, BlobError, BlobSettings, Blobs, Follower, Found, Joined, Part};
 use script::Script;
 
@@ -60,16 +61,23 @@ impl Stage {
         settings: BlobSettings,
         works: impl Fn(u64) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let full = move |call| match call {
+            Call::Write(at) if !works(at) => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        };
+        Self::on(directory, settings, Duration::from_secs(5), Box::new(full))
+    }
+
+    /// A cache whose disk does what `before` says, and is waited for so long.
+    fn on(directory: TempDir, settings: BlobSettings, patience: Duration, before: Before) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let pace = Pace {
             first_wait: Duration::from_millis(1),
             patience: Duration::from_secs(10),
-            after_failure: Duration::from_secs(2),
+            window: Duration::from_millis(300),
+            disk: DiskPace { patience, keeping: patience, after_failure: Duration::from_secs(2) },
         };
-        let write: Write = Box::new(move |file: &File, bytes: &[u8], at: u64| {
-            if works(at) { file.write_all_at(bytes, at) } else { Err(io::ErrorKind::StorageFull.into()) }
-        });
-        let opened = Blobs::open_with(directory.path(), settings, Arc::clone(&metrics), pace, write);
+        let opened = Blobs::open_with(directory.path(), settings, Arc::clone(&metrics), pace, Some(before));
         Self { blobs: Arc::new(opened.unwrap()), directory, metrics }
     }
 
@@ -134,9 +142,10 @@ impl Stage {
         std::fs::read_dir(self.directory.path().join("arriving")).map_or(0, Iterator::count)
     }
 
-    /// Waits until nothing arrives any more.
+    /// Waits until nothing arrives any more, and nothing is left of it.
     async fn settled(&self) {
         comes_to(&self.metrics.blob_arrivals, 0).await;
+        eventually(|| self.arriving() == 0).await;
     }
 }
 

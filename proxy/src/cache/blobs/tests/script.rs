@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -46,6 +47,7 @@ pub(super) enum Step {
     Bytes(Vec<u8>),
     /// Nothing until the gate opens.
     Wait,
+    Pause(Duration),
     Fail {
         transient: bool,
     },
@@ -107,12 +109,13 @@ impl Script {
             match step {
                 Step::To(end) => {
                     let pieces = self.blob[at.min(end)..end].chunks(10_000);
-                    frames.extend(pieces.map(|piece| Some(Ok(Bytes::copy_from_slice(piece)))));
+                    frames.extend(pieces.map(|piece| Came::Now(Ok(Bytes::copy_from_slice(piece)))));
                     at = end;
                 }
-                Step::Bytes(bytes) => frames.push(Some(Ok(bytes.into()))),
-                Step::Wait => frames.push(None),
-                Step::Fail { transient } => frames.push(Some(Err(failure(transient)))),
+                Step::Bytes(bytes) => frames.push(Came::Now(Ok(bytes.into()))),
+                Step::Wait => frames.push(Came::AtTheGate),
+                Step::Pause(pause) => frames.push(Came::After(pause)),
+                Step::Fail { transient } => frames.push(Came::Now(Err(failure(transient)))),
             }
         }
         let guard = Open::new(&self.open);
@@ -120,14 +123,23 @@ impl Script {
         let body = stream::iter(frames).filter_map(move |frame| {
             let (gate, _guard) = (Arc::clone(&gate), &guard);
             async move {
-                if frame.is_none() {
-                    gate.acquire().await.unwrap().forget();
+                match frame {
+                    Came::Now(frame) => return Some(frame.map(Frame::data)),
+                    Came::AtTheGate => gate.acquire().await.unwrap().forget(),
+                    Came::After(pause) => tokio::time::sleep(pause).await,
                 }
-                frame.map(|frame| frame.map(Frame::data))
+                None
             }
         });
         Ok(Some(Opened { total, body: Box::pin(StreamBody::new(body)) }))
     }
+}
+
+/// A step on its way.
+enum Came {
+    Now(Result<Bytes, FeedError>),
+    AtTheGate,
+    After(Duration),
 }
 
 impl Feed for Script {
