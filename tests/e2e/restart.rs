@@ -235,9 +235,9 @@ async fn the_answer_before_a_push_stands_in_after_a_restart_while_the_upstream_f
     invalidate(&onetag, "latest").await;
     kill(onetag);
     stage.registry.go_down().await;
-    let stale = get(&believing(&stage, ""), "latest").await;
-    served_as(&stale, DOCKER_LIST, legacy.merged());
-    assert_eq!(stale.header("onetag-source"), Some("stale"));
+    let old = get(&believing(&stage, ""), "latest").await;
+    served_as(&old, DOCKER_LIST, legacy.merged());
+    assert_eq!(old.header("onetag-source"), Some("stale"));
 }
 
 #[tokio::test]

@@ -92,9 +92,11 @@ impl MergedStore {
             return Ok(Some(kept.content));
         }
         let read = self.records.get(Table::Merged, key(repository, digest)).await;
-        let read = read.inspect_err(|error| match **error {
-            StoreError::Resting => tracing::debug!(%error, %repository, %digest, "not read"),
-            _ => tracing::warn!(%error, %repository, %digest, "not read"),
+        let read = read.inspect_err(|error| {
+            // That the disk failed was told a moment ago.
+            if !matches!(**error, StoreError::Resting) {
+                tracing::warn!(%error, %repository, %digest, "not read");
+            }
         })?;
         let Some(bytes) = read.map(Bytes::from) else { return Ok(None) };
         let damaged = || StoreError::Damaged(digest.to_string());

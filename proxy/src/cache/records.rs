@@ -141,14 +141,14 @@ impl Disk {
     fn new(store: Arc<dyn Store>, stamp: Vec<Write>, metrics: Arc<Metrics>) -> Self {
         let (queue, batches) = mpsc::channel();
         let (writes, losses) = (Arc::new(Rest::default()), Arc::<AtomicU64>::default());
-        let writer = Writer {
+        let work = Writer {
             store: Arc::clone(&store),
             rest: Arc::clone(&writes),
             losses: Arc::clone(&losses),
             metrics: Arc::clone(&metrics),
         };
         let thread = std::thread::Builder::new().name("onetag-store".into());
-        if let Err(error) = thread.spawn(move || writer.run(&batches, &stamp)) {
+        if let Err(error) = thread.spawn(move || work.run(&batches, &stamp)) {
             tracing::error!(%error, "nothing will be kept: there is no thread to write");
         }
         Self {

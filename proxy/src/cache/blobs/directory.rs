@@ -13,6 +13,7 @@ use onetag_oci::Digest;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::disk::{Call, Disk};
+use crate::cache::store::takes_nothing;
 
 const ARRIVING: &str = "arriving";
 const ALGORITHMS: [&str; 2] = ["sha256", "sha512"];
@@ -51,9 +52,14 @@ impl Directory {
     /// Opens or makes the directory; what was arriving when the last process ended is removed.
     pub(super) fn open(root: &Path, disk: Arc<Disk>) -> io::Result<Self> {
         let arriving = root.join(ARRIVING);
-        match fs::remove_dir_all(&arriving) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir_all(&arriving)?,
+        let cleared = match fs::remove_dir_all(&arriving) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::create_dir_all(&arriving),
+        };
+        match cleared {
+            // What is there can be read all the same.
+            Err(error) if takes_nothing(&error) => tracing::error!(%error, "no blob is kept"),
+            cleared => cleared?,
         }
         Ok(Self { root: root.to_owned(), arrivals: AtomicU64::new(0), disk })
     }

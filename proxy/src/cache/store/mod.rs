@@ -11,4 +11,5 @@ mod unwritten;
 pub use adopt::{Adopted, adopt};
 pub use disk::{DiskStore, OpenError};
 pub use error::StoreError;
+pub(super) use open::takes_nothing;
 pub use table::{Store, Table, Write};

@@ -112,7 +112,7 @@ pub(super) fn takes_writes(directory: &Path) -> io::Result<()> {
 }
 
 /// Whether a disk is full or read-only.
-pub(crate) fn takes_nothing(error: &io::Error) -> bool {
+pub(in crate::cache) fn takes_nothing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)
 }
 
