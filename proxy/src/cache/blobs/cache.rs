@@ -266,7 +266,7 @@ impl Blobs {
     pub(super) fn disk_failed(&self, what: &'static str, error: &io::Error) {
         tracing::warn!(%error, "{what}; pulls go on without the cache of blobs");
         self.metrics.blob_disk_errors.inc();
-        self.disk.failed();
+        self.disk.failed(error);
     }
 }
 

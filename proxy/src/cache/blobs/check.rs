@@ -22,8 +22,8 @@ pub(super) const MAX_HASHING: usize = 4;
 const BUFFER: usize = 1 << 20;
 
 impl Blobs {
-    /// Looks for a blob whose content is right. One that is found damaged is removed. While the disk is left
-    /// alone, only files that are open already are found.
+    /// Looks for a blob whose content is right. One that is found damaged is removed. While the disk hangs,
+    /// only files that are open already are found.
     pub async fn find(self: &Arc<Self>, digest: &Digest) -> Found {
         let Some(seen) = self.state().index.look_up(digest) else { return Found::Missing };
         let open = seen.open.and_then(|(file, verified)| {
@@ -32,7 +32,7 @@ impl Blobs {
         });
         let (file, size) = if let Some(open) = open {
             open
-        } else if !self.disk.admits() {
+        } else if !self.disk.admits_reading() {
             return Found::Missing;
         } else {
             let blobs = Arc::clone(self);

@@ -4,6 +4,7 @@
 //! cannot be ended, only left behind.
 
 use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,8 @@ pub(super) struct Disk {
     places: Arc<Semaphore>,
     keeping: Arc<Semaphore>,
     health: Mutex<Health>,
+    /// Whether the latest failure was that nothing came back. Else what is there can be read: a disk may be full.
+    hangs: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -78,7 +81,14 @@ enum Health {
 impl Disk {
     pub(super) fn new(pace: DiskPace, before: Option<Before>) -> Self {
         let (places, keeping) = (Arc::new(Semaphore::new(PLACES)), Arc::new(Semaphore::new(KEEPING)));
-        Self { pace, before, places, keeping, health: Mutex::new(Health::Well) }
+        Self {
+            pace,
+            before,
+            places,
+            keeping,
+            health: Mutex::new(Health::Well),
+            hangs: AtomicBool::new(false),
+        }
     }
 
     /// Is to be called before each call.
@@ -135,8 +145,14 @@ impl Disk {
         }
     }
 
-    /// Notes that something failed.
-    pub(super) fn failed(&self) {
+    /// Whether the disk is to be read: not while it hangs.
+    pub(super) fn admits_reading(&self) -> bool {
+        !self.hangs.load(Ordering::Relaxed) || self.admits()
+    }
+
+    /// Notes that something failed, and how.
+    pub(super) fn failed(&self, error: &io::Error) {
+        self.hangs.store(error.kind() == ErrorKind::TimedOut, Ordering::Relaxed);
         *self.health() = Health::Failed(Instant::now());
     }
 
@@ -146,6 +162,7 @@ impl Disk {
         let mut health = self.health();
         if matches!(*health, Health::Tried(_)) {
             *health = Health::Well;
+            self.hangs.store(false, Ordering::Relaxed);
         }
     }
 
@@ -171,7 +188,7 @@ async fn within<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
 
     use futures_util::future::join_all;
@@ -211,12 +228,12 @@ mod tests {
         let disk = disk(Duration::from_millis(50));
         disk.works();
         assert!(disk.admits() && disk.admits());
-        disk.failed();
+        disk.failed(&ErrorKind::TimedOut.into());
         disk.works();
         assert!(!disk.admits());
         std::thread::sleep(Duration::from_millis(60));
         assert!(disk.admits() && !disk.admits());
-        disk.failed();
+        disk.failed(&ErrorKind::TimedOut.into());
         assert!(!disk.admits());
         std::thread::sleep(Duration::from_millis(60));
         assert!(disk.admits() && !disk.admits());
