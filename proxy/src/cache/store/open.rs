@@ -61,7 +61,7 @@ impl Open {
         Self::or_anew(directory).or_else(|error| match error.downcast_ref() {
             Some(redb::Error::Io(io)) if takes_nothing(io) => {
                 let open = Self::to_read(directory)?;
-                tracing::error!(%error, directory = %directory.display(), "nothing new is kept");
+                tracing::error!(%error, directory = %directory.display(), "the disk is full or read-only: nothing new is kept");
                 Ok(open)
             }
             _ => Err(error),

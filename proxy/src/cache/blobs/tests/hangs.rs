@@ -136,12 +136,20 @@ async fn a_file_that_is_open_is_found_while_the_disk_is_left_alone() {
     let stage = Stage::new();
     let script = stage.fill(&bytes(MIB)).await;
     let (file, _) = stage.found(&script.digest).await.unwrap();
-    stage.blobs.disk_failed("for a test", &std::io::ErrorKind::Other.into());
+    stage.blobs.disk_failed("for a test", &std::io::ErrorKind::TimedOut.into());
     assert!(stage.found(&script.digest).await.is_some());
     let open = Arc::downgrade(&file);
     drop(file);
     eventually(|| open.strong_count() == 0).await;
     assert!(stage.found(&script.digest).await.is_none());
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_new_is_read_all_the_same() {
+    let stage = Stage::new();
+    let script = stage.fill(&bytes(MIB)).await;
+    stage.blobs.disk_failed("for a test", &std::io::ErrorKind::ReadOnlyFilesystem.into());
+    assert!(stage.found(&script.digest).await.is_some());
 }
 
 #[tokio::test]
