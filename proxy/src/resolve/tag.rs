@@ -41,21 +41,39 @@ impl Resolver {
         tag: &Tag,
     ) -> Result<TagRecord, ResolveError> {
         let key = (repository.clone(), tag.clone());
-        let known = match self.tags.get(&key) {
+        let record = match self.tags.get(&key) {
             Some(record) if record.is_fresh() => {
                 self.metrics.tag(answer_of(&record, TagAnswer::Hit));
                 return Ok(record);
             }
+            record => record,
+        };
+        // Apart, so that a hit does not carry the state of all that it does not need.
+        Box::pin(self.not_fresh(key, record)).await
+    }
+
+    /// What a tag answers whose record in memory, if there is one, is past its time.
+    async fn not_fresh(
+        self: &Arc<Self>,
+        key: Key,
+        remembered: Option<TagRecord>,
+    ) -> Result<TagRecord, ResolveError> {
+        let known = match remembered {
             Some(record) => Some(record),
             None => self.recalled(&key).await,
         };
-        if let Some(record) = known.filter(|record| record.is_fresh() || self.may_go_out(&key, record)) {
-            if !record.is_fresh() {
-                let (resolver, key) = (Arc::clone(self), key.clone());
-                self.tag_flights.begin(key.clone(), || async move { resolver.renew(&key).await });
+        match known {
+            Some(record) if record.is_fresh() => {
+                self.metrics.tag(answer_of(&record, TagAnswer::Hit));
+                return Ok(record);
             }
-            self.metrics.tag(answer_of(&record, TagAnswer::Revalidated));
-            return Ok(record);
+            Some(record) if self.may_go_out(&key, &record) => {
+                let (resolver, flown) = (Arc::clone(self), key.clone());
+                self.tag_flights.begin(key, || async move { resolver.renew(&flown).await });
+                self.metrics.tag(answer_of(&record, TagAnswer::Revalidated));
+                return Ok(record);
+            }
+            _ => {}
         }
         let mut filled = self.renewed(&key).await?;
         for _ in 1..RENEWALS {
