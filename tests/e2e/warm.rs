@@ -160,6 +160,9 @@ async fn what_cannot_be_fetched_is_told_and_the_rest_is_fetched() {
     let (code, _, errors) = warm(&site, &["team/app:lost"]);
     assert_eq!(code, Some(1));
     assert!(errors.contains("403"), "{errors}");
+    let (code, _, errors) = warm(&site, &["--platform", "linux/s390x", &good]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("no image for these platforms"), "{errors}");
     let (code, _, errors) = warm(&site, &["--platform", "sun", &good]);
     assert_eq!(code, Some(1));
     assert!(errors.contains("platform"), "{errors}");

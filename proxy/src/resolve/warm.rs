@@ -28,6 +28,8 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 pub struct Warmth {
     /// Manifests and indexes that are at hand.
     pub manifests: usize,
+    /// Those of them that are no indexes; none where no platform is one of those that are wanted.
+    pub images: usize,
     /// Blobs that are at hand, or that the upstream lacks, so that no pull gets them.
     pub blobs: usize,
     /// Blobs that the manifests name.
@@ -96,13 +98,12 @@ impl Warming<'_> {
             let mut below: Vec<Digest> = Vec::new();
             for content in &level {
                 self.warmth.manifests += 1;
-                match Document::parse(&content.bytes, &content.media_type) {
-                    Ok(Document::Index(index)) => {
-                        let wanted =
-                            index.manifests.iter().filter(|entry| self.wants(entry, &index.manifests));
-                        below.extend(wanted.map(|entry| entry.digest.clone()));
-                    }
-                    _ => blobs.extend(blobs_of(&content.bytes).unwrap_or_default()),
+                if let Ok(Document::Index(index)) = Document::parse(&content.bytes, &content.media_type) {
+                    let wanted = index.manifests.iter().filter(|entry| self.wants(entry, &index.manifests));
+                    below.extend(wanted.map(|entry| entry.digest.clone()));
+                } else {
+                    self.warmth.images += 1;
+                    blobs.extend(blobs_of(&content.bytes).unwrap_or_default());
                 }
             }
             self.told();
@@ -214,6 +215,9 @@ impl Resolver {
         let tag = Reference::Tag(tag);
         let warmed = self.warm_within(room, &repository, &tag, platforms, &mut |_| {}).await?;
         let warmth = warmed.ok_or("there is no such tag")?;
+        if warmth.images == 0 {
+            return Err("it has no image for these platforms".into());
+        }
         if warmth.fetched_bytes > 0 {
             tracing::info!(%reference, blobs = warmth.blobs, bytes = warmth.fetched_bytes, "fetched to keep warm");
         } else {

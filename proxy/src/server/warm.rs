@@ -87,6 +87,7 @@ async fn run(
     };
     let warmed = resolver.warm(&repository, &reference, &platforms, &mut tell).await;
     let end = match warmed {
+        Ok(Some(Warmth { images: 0, .. })) => json!({ "error": "it has no image for these platforms" }),
         Ok(Some(warmth)) => json!({ "done": true, "warmth": warmth }),
         Ok(None) => json!({ "error": "there is no such reference" }),
         Err(error) => json!({ "error": error.to_string() }),
