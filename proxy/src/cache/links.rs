@@ -55,6 +55,12 @@ impl Links {
         self.memory.entry_count() * LINK_BYTES
     }
 
+    /// Forgets that the repository has the blob; what is to be written for that.
+    pub fn remove(&self, repository: &Repository, digest: &Digest) -> Write {
+        self.memory.invalidate(&(repository.clone(), digest.clone()));
+        Write::Remove(Table::Links, key(repository, digest))
+    }
+
     /// Notes that the repository has the blob.
     pub fn note(&self, repository: &Repository, digest: &Digest) {
         let memory_key = (repository.clone(), digest.clone());

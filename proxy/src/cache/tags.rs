@@ -100,6 +100,23 @@ pub struct TagRecord {
     pub seen: Place,
 }
 
+impl TagRecord {
+    /// That there is no such tag, for somebody to whom nothing else is said.
+    pub fn absent() -> Self {
+        let now = Instant::now();
+        Self {
+            tagged: None,
+            withheld: None,
+            confirmed: now,
+            fresh_until: now,
+            stale: false,
+            held: None,
+            expired: false,
+            seen: 0,
+        }
+    }
+}
+
 /// Tag records, in memory bounded by bytes and by age.
 pub struct Tags {
     memory: Cache<(Repository, Tag), Remembered>,

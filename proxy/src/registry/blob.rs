@@ -1,39 +1,39 @@
 //! Blobs, whole and in part.
 
-use std::sync::Arc;
-
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IntoHeaderName,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use onetag_oci::{Digest, Repository};
+use onetag_oci::Digest;
 use prometheus::IntCounter;
 
-use crate::resolve::{BlobReply, BlobRequest, Resolver, ServedBlob};
+use crate::resolve::{BlobReply, BlobRequest, ServedBlob};
 use crate::upstream::UpstreamBody;
 
 use super::body::Body;
+use super::call::Call;
+use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
 use super::manifest::{CONTENT_DIGEST, has_etag};
 use super::range;
+use super::routes::Names;
 
 /// Answers a request for a blob, or for a part of it.
 pub(super) async fn get(
-    resolver: &Arc<Resolver>,
+    call: &Call<'_>,
     sent_bytes: &IntCounter,
-    method: &Method,
-    headers: &HeaderMap,
-    repository: Repository,
-    digest: Digest,
+    called: &Names,
+    digest: &Digest,
+    endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
-    let names = Names::of(&digest);
+    let names = Headers::of(digest);
+    let http::request::Parts { method, headers, .. } = call.request;
     let head = method == Method::HEAD;
+    let (repository, digest) = (called.inner.clone(), digest.clone());
     let range = if head { None } else { range::read(headers, &names.etag) };
     let has = headers.get_all(IF_NONE_MATCH).iter().any(|etags| has_etag(etags, &names.etag));
-    Ok(match resolver.blob(BlobRequest { repository, digest, head, range }).await? {
-        BlobReply::Absent => {
-            return Err(RegistryError::new(Code::BlobUnknown, "the upstream has no such blob here"));
-        }
+    Ok(match call.resolver.blob(BlobRequest { repository, digest, head, range }).await? {
+        BlobReply::Absent => return Err(endpoint.absent()),
         BlobReply::OutOfRange(size) => out_of_range(Some(header(format!("bytes */{size}")))),
         BlobReply::Served(blob) if blob.is_hit && has => names.unchanged(),
         BlobReply::Served(blob) => names.serve(blob, sent_bytes),
@@ -42,12 +42,12 @@ pub(super) async fn get(
 }
 
 /// The headers that name a blob.
-struct Names {
+struct Headers {
     etag: HeaderValue,
     digest: HeaderValue,
 }
 
-impl Names {
+impl Headers {
     fn of(digest: &Digest) -> Self {
         Self { etag: header(format!("\"{digest}\"")), digest: header(digest.to_string()) }
     }

@@ -11,16 +11,41 @@ use super::error::{Code, RegistryError};
 pub enum Endpoint {
     /// `/v2/`
     Ping,
+    /// `/v2/_catalog`
+    Catalog,
     /// `/v2/<name>/manifests/<reference>`
     Manifest(Repository, Reference),
     /// `/v2/<name>/blobs/<digest>`
     Blob(Repository, Digest),
-    /// `/v2/<name>/blobs/uploads/...`
-    Upload(Repository),
+    /// `/v2/<name>/blobs/uploads/`
+    Uploads(Repository),
+    /// `/v2/<name>/blobs/uploads/<session>`
+    Upload(Repository, Session),
     /// `/v2/<name>/tags/list`
     Tags(Repository),
     /// `/v2/<name>/referrers/<digest>`
     Referrers(Repository, Digest),
+}
+
+/// The name of an upload that is under way: one plain path segment, which is the upstream's affair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session(Box<str>);
+
+/// The longest name of an upload: one may hold a signed URL.
+const MAX_SESSION: usize = 8 << 10;
+
+impl Session {
+    /// A segment that can be forwarded as it stands; none where it could be read in two ways.
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~=+@:!$'()*,;".contains(&byte);
+        let fits = text.len() <= MAX_SESSION && !matches!(text, "" | "." | "..") && text.bytes().all(plain);
+        fits.then(|| Self(text.into()))
+    }
+
+    /// As it stands in a path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Endpoint {
@@ -33,17 +58,20 @@ impl Endpoint {
             "/v2" => return Ok(Self::Ping),
             _ => path.strip_prefix("/v2/").ok_or_else(unknown)?,
         };
-        if rest.is_empty() {
-            return Ok(Self::Ping);
+        match rest {
+            "" => return Ok(Self::Ping),
+            "_catalog" => return Ok(Self::Catalog),
+            _ => {}
         }
         let (head, last) = rest.rsplit_once('/').ok_or_else(unknown)?;
         let (name, noun) = head.rsplit_once('/').ok_or_else(unknown)?;
         match (noun, last) {
             ("manifests", _) => Ok(Self::Manifest(repository(name)?, reference(last)?)),
-            ("blobs", "uploads") => Ok(Self::Upload(repository(name)?)),
+            ("blobs", "uploads") => Ok(Self::Uploads(repository(name)?)),
             ("blobs", _) => Ok(Self::Blob(repository(name)?, digest(last)?)),
             ("uploads", _) => match name.strip_suffix("/blobs") {
-                Some(name) => Ok(Self::Upload(repository(name)?)),
+                Some(name) if last.is_empty() => Ok(Self::Uploads(repository(name)?)),
+                Some(name) => Ok(Self::Upload(repository(name)?, session(last)?)),
                 None => Err(unknown()),
             },
             ("tags", "list") => Ok(Self::Tags(repository(name)?)),
@@ -61,7 +89,48 @@ impl Endpoint {
             Self::Blob(..) => Route::Blob,
             Self::Tags(_) => Route::Tags,
             Self::Referrers(..) => Route::Referrers,
-            Self::Upload(_) => Route::Other,
+            Self::Uploads(_) | Self::Upload(..) => Route::Upload,
+            Self::Catalog => Route::Other,
+        }
+    }
+
+    /// That there is no such thing; that the caller may not see it is told in the same words (threat T2).
+    pub fn absent(&self) -> RegistryError {
+        let (code, message) = match self {
+            Self::Manifest(_, Reference::Tag(_)) => (Code::ManifestUnknown, "the upstream has no such tag"),
+            Self::Manifest(..) => {
+                (Code::ManifestUnknown, "neither the upstream nor onetag has this digest here")
+            }
+            Self::Blob(..) => (Code::BlobUnknown, "the upstream has no such blob here"),
+            Self::Upload(..) => (Code::UploadUnknown, "there is no such upload here"),
+            Self::Uploads(_) | Self::Tags(_) | Self::Referrers(..) | Self::Catalog | Self::Ping => {
+                (Code::NameUnknown, "the upstream has nothing of this kind here")
+            }
+        };
+        RegistryError::new(code, message)
+    }
+
+    /// The methods that it knows.
+    pub fn methods(&self) -> &'static str {
+        match self {
+            Self::Manifest(..) => "GET, HEAD, PUT, DELETE",
+            Self::Blob(..) => "GET, HEAD, DELETE",
+            Self::Uploads(_) => "POST",
+            Self::Upload(..) => "GET, PATCH, PUT, DELETE",
+            Self::Ping | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
+        }
+    }
+
+    /// The repository that it names.
+    pub fn repository(&self) -> Option<&Repository> {
+        match self {
+            Self::Ping | Self::Catalog => None,
+            Self::Manifest(repository, _)
+            | Self::Blob(repository, _)
+            | Self::Uploads(repository)
+            | Self::Upload(repository, _)
+            | Self::Tags(repository)
+            | Self::Referrers(repository, _) => Some(repository),
         }
     }
 }
@@ -70,11 +139,22 @@ fn repository(text: &str) -> Result<Repository, RegistryError> {
     text.parse().map_err(|error| RegistryError::new(Code::NameInvalid, format!("{error}")))
 }
 
+fn session(text: &str) -> Result<Session, RegistryError> {
+    let unknown = || RegistryError::new(Code::UploadUnknown, "this cannot be the name of an upload");
+    Session::new(text).ok_or_else(unknown)
+}
+
+/// The one escape that some clients write, in a digest.
+fn unescaped(text: &str) -> String {
+    text.replacen("%3A", ":", 1).replacen("%3a", ":", 1)
+}
+
 fn digest(text: &str) -> Result<Digest, RegistryError> {
-    text.parse().map_err(|error| RegistryError::new(Code::DigestInvalid, format!("{error}")))
+    unescaped(text).parse().map_err(|error| RegistryError::new(Code::DigestInvalid, format!("{error}")))
 }
 
 fn reference(text: &str) -> Result<Reference, RegistryError> {
+    let text = unescaped(text);
     let code = if text.contains(':') { Code::DigestInvalid } else { Code::ManifestInvalid };
     text.parse().map_err(|error| RegistryError::new(code, format!("{error}")))
 }
@@ -106,9 +186,14 @@ mod tests {
                 Endpoint::Manifest(name("team/app"), Reference::Digest(digest.clone())),
             ),
             (format!("/v2/a/b/c/blobs/{DIGEST}"), Endpoint::Blob(name("a/b/c"), digest.clone())),
-            ("/v2/app/blobs/uploads/".into(), Endpoint::Upload(name("app"))),
-            ("/v2/app/blobs/uploads".into(), Endpoint::Upload(name("app"))),
-            ("/v2/app/blobs/uploads/6f1c".into(), Endpoint::Upload(name("app"))),
+            ("/v2/_catalog".into(), Endpoint::Catalog),
+            ("/v2/app/blobs/uploads/".into(), Endpoint::Uploads(name("app"))),
+            ("/v2/app/blobs/uploads".into(), Endpoint::Uploads(name("app"))),
+            (
+                "/v2/app/blobs/uploads/6f1c".into(),
+                Endpoint::Upload(name("app"), Session::new("6f1c").unwrap()),
+            ),
+            (format!("/v2/app/blobs/{}", DIGEST.replace(':', "%3A")), Endpoint::Blob(name("app"), digest.clone())),
             ("/v2/app/tags/list".into(), Endpoint::Tags(name("app"))),
             (format!("/v2/app/referrers/{DIGEST}"), Endpoint::Referrers(name("app"), digest)),
         ] {
@@ -137,6 +222,8 @@ mod tests {
             ("/v2/app/manifests/a%00", Code::ManifestInvalid),
             ("/v2/app/manifests/sha256:abc", Code::DigestInvalid),
             ("/v2/app/blobs/latest", Code::DigestInvalid),
+            ("/v2/app/blobs/uploads/..", Code::UploadUnknown),
+            ("/v2/app/blobs/uploads/a%2fb", Code::UploadUnknown),
             ("/v2/app/referrers/latest", Code::DigestInvalid),
         ] {
             assert_eq!(Endpoint::parse(path).unwrap_err().code(), code, "{path}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use onetag_oci::Repository;
 use serde::Serialize;
 
 use crate::resolve::ResolveError;
@@ -16,16 +17,22 @@ use super::body::Body;
 /// The codes that onetag answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
+    /// A request that cannot be meant.
+    BadRequest,
     /// No such blob.
     BlobUnknown,
     /// The upstream refuses.
     Denied,
     /// The text is no digest.
     DigestInvalid,
+    /// The request has passed this very process before.
+    Loop,
     /// The text is no reference.
     ManifestInvalid,
     /// No such manifest.
     ManifestUnknown,
+    /// A name that is not onetag's.
+    Misdirected,
     /// The text is no repository name.
     NameInvalid,
     /// No such repository, or nothing in it that was asked for.
@@ -34,8 +41,8 @@ pub enum Code {
     NotificationInvalid,
     /// No such path.
     NotFound,
-    /// The method is not POST, where nothing else is supported.
-    NotPost,
+    /// The part of a list that is asked for is none.
+    PageInvalid,
     /// The range of a blob cannot be satisfied.
     RangeInvalid,
     /// The body took too long.
@@ -44,8 +51,10 @@ pub enum Code {
     TooLarge,
     /// Too many requests.
     TooManyRequests,
-    /// No token, or a wrong one.
+    /// No credentials, or wrong ones.
     Unauthorized,
+    /// No such upload.
+    UploadUnknown,
     /// The method is not supported here.
     Unsupported,
     /// The upstream cannot be reached, or its answer is wrong.
@@ -61,21 +70,26 @@ impl Code {
     /// registries use.
     fn row(self) -> (&'static str, StatusCode) {
         match self {
+            Self::BadRequest => ("UNSUPPORTED", StatusCode::BAD_REQUEST),
             Self::BlobUnknown => ("BLOB_UNKNOWN", StatusCode::NOT_FOUND),
             Self::Denied => ("DENIED", StatusCode::FORBIDDEN),
             Self::DigestInvalid => ("DIGEST_INVALID", StatusCode::BAD_REQUEST),
+            Self::Loop => ("UNSUPPORTED", StatusCode::LOOP_DETECTED),
+            Self::Misdirected => ("UNSUPPORTED", StatusCode::MISDIRECTED_REQUEST),
+            Self::UploadUnknown => ("BLOB_UPLOAD_UNKNOWN", StatusCode::NOT_FOUND),
             Self::ManifestInvalid => ("MANIFEST_INVALID", StatusCode::BAD_REQUEST),
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NameInvalid => ("NAME_INVALID", StatusCode::BAD_REQUEST),
             Self::NameUnknown => ("NAME_UNKNOWN", StatusCode::NOT_FOUND),
             Self::NotificationInvalid => ("NOTIFICATION_INVALID", StatusCode::BAD_REQUEST),
             Self::NotFound => ("UNSUPPORTED", StatusCode::NOT_FOUND),
+            Self::PageInvalid => ("PAGINATION_NUMBER_INVALID", StatusCode::BAD_REQUEST),
             Self::RangeInvalid => ("RANGE_INVALID", StatusCode::RANGE_NOT_SATISFIABLE),
             Self::TimedOut => ("UNAVAILABLE", StatusCode::REQUEST_TIMEOUT),
             Self::TooLarge => ("SIZE_INVALID", StatusCode::PAYLOAD_TOO_LARGE),
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
-            Self::NotPost | Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
+            Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
             Self::BadUpstream => ("UNAVAILABLE", StatusCode::BAD_GATEWAY),
             Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal => ("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR),
@@ -101,12 +115,49 @@ pub struct RegistryError {
     /// What the log has beyond the message.
     cause: Option<String>,
     retry_after: Option<Duration>,
+    /// By what a caller may prove who it is.
+    challenges: Vec<HeaderValue>,
+    /// The methods that there are, where the one asked for is none of them.
+    allowed: Option<&'static str>,
 }
 
 impl RegistryError {
     /// An error with this message.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), cause: None, retry_after: None }
+        let (cause, retry_after, challenges, allowed) = (None, None, Vec::new(), None);
+        Self { code, message: message.into(), cause, retry_after, challenges, allowed }
+    }
+
+    /// Nobody, or somebody with a wrong password.
+    pub fn login(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Unauthorized, message).challenged(vec![HeaderValue::from_static(r#"Basic realm="onetag""#)])
+    }
+
+    /// The same, with the challenges that a caller may answer.
+    #[must_use]
+    pub fn challenged(self, challenges: Vec<HeaderValue>) -> Self {
+        Self { challenges, ..self }
+    }
+
+    /// A method that there is not; `allowed` are those that there are.
+    pub fn method(allowed: &'static str) -> Self {
+        let message = format!("this path knows {allowed}");
+        Self { allowed: Some(allowed), ..Self::new(Code::Unsupported, message) }
+    }
+
+    /// The same, to be asked again a little later.
+    #[must_use]
+    pub fn later(self) -> Self {
+        Self { retry_after: Some(Duration::from_secs(1)), ..self }
+    }
+
+    /// The same challenges, for these repositories, too (rule X2): a token for all is asked for at once.
+    #[must_use]
+    pub fn with_scopes(mut self, others: &[Repository]) -> Self {
+        if !others.is_empty() {
+            self.challenges = self.challenges.iter().map(|value| widened(value, others)).collect();
+        }
+        self
     }
 
     /// The code.
@@ -139,15 +190,30 @@ impl RegistryError {
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
-        let told = match self.code {
-            Code::Unsupported => Some((ALLOW, "GET, HEAD")),
-            Code::NotPost => Some((ALLOW, "POST")),
-            Code::Unauthorized => Some((WWW_AUTHENTICATE, "Bearer realm=\"onetag\"")),
-            _ => None,
-        };
-        headers.extend(told.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        headers.extend(self.allowed.map(|methods| (ALLOW, HeaderValue::from_static(methods))));
+        for challenge in &self.challenges {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
         response
     }
+}
+
+/// A Bearer challenge with the right to pull from these repositories besides what it asks for.
+fn widened(challenge: &HeaderValue, others: &[Repository]) -> HeaderValue {
+    let Ok(text) = challenge.to_str() else { return challenge.clone() };
+    if !text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer ")) {
+        return challenge.clone();
+    }
+    let more: Vec<_> = others.iter().map(|other| format!("repository:{other}:pull")).collect();
+    let more = more.join(" ");
+    let wide = match text.split_once("scope=\"") {
+        Some((before, after)) => match after.split_once('"') {
+            Some((scope, rest)) => format!("{before}scope=\"{scope} {more}\"{rest}"),
+            None => return challenge.clone(),
+        },
+        None => format!("{text},scope=\"{more}\""),
+    };
+    HeaderValue::try_from(wide).unwrap_or_else(|_| challenge.clone())
 }
 
 /// Rounded up: whoever comes back a moment too early has to wait again.
@@ -157,6 +223,14 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 impl From<&UpstreamError> for RegistryError {
     fn from(error: &UpstreamError) -> Self {
+        if error.is_challenge() {
+            // A caller's own credentials were not enough: it is told what the upstream wants.
+            return Self {
+                cause: Some(error.to_string()),
+                ..Self::new(Code::Unauthorized, "the upstream registry asks for credentials")
+                    .challenged(error.challenges().to_vec())
+            };
+        }
         let (code, what) = match error.kind() {
             ErrorKind::Denied(_) => {
                 (Code::Denied, "the upstream registry denies access, or there is no such repository")
@@ -182,8 +256,8 @@ impl From<&UpstreamError> for RegistryError {
             }
             _ => None,
         };
-        let message = format!("{what}: {}", error.kind()).into();
-        Self { code, message, cause: Some(error.to_string()), retry_after }
+        let message = format!("{what}: {}", error.kind());
+        Self { cause: Some(error.to_string()), retry_after, ..Self::new(code, message) }
     }
 }
 
@@ -229,7 +303,10 @@ mod tests {
             (Code::NameUnknown, "NAME_UNKNOWN", 404),
             (Code::NotificationInvalid, "NOTIFICATION_INVALID", 400),
             (Code::NotFound, "UNSUPPORTED", 404),
-            (Code::NotPost, "UNSUPPORTED", 405),
+            (Code::BadRequest, "UNSUPPORTED", 400),
+            (Code::Loop, "UNSUPPORTED", 508),
+            (Code::Misdirected, "UNSUPPORTED", 421),
+            (Code::UploadUnknown, "BLOB_UPLOAD_UNKNOWN", 404),
             (Code::RangeInvalid, "RANGE_INVALID", 416),
             (Code::TimedOut, "UNAVAILABLE", 408),
             (Code::TooLarge, "SIZE_INVALID", 413),
@@ -243,8 +320,23 @@ mod tests {
             let response = RegistryError::new(code, "m").response();
             assert_eq!((code.name(), response.status().as_u16()), (name, status));
             assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
-            assert_eq!(response.headers().contains_key(ALLOW), status == 405);
-            assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), status == 401);
         }
+        let method = RegistryError::method("GET, HEAD").response();
+        assert_eq!((method.status().as_u16(), &method.headers()[ALLOW]), (405, &HeaderValue::from_static("GET, HEAD")));
+        let login = RegistryError::login("m").response();
+        assert_eq!((login.status().as_u16(), login.headers()[WWW_AUTHENTICATE].as_bytes()), (401, &br#"Basic realm="onetag""#[..]));
+    }
+
+    #[test]
+    fn a_challenge_is_widened_to_all_repositories_of_a_merge() {
+        let others: Vec<Repository> = vec!["arm64v8/app".parse().unwrap(), "arm32v7/app".parse().unwrap()];
+        let wide = |text| widened(&HeaderValue::from_static(text), &others).to_str().unwrap().to_owned();
+        let all = "repository:arm64v8/app:pull repository:arm32v7/app:pull";
+        assert_eq!(
+            wide(r#"Bearer realm="https://a/token",service="r",scope="repository:app:pull",error="x""#),
+            format!(r#"Bearer realm="https://a/token",service="r",scope="repository:app:pull {all}",error="x""#)
+        );
+        assert_eq!(wide(r#"Bearer realm="https://a/token""#), format!(r#"Bearer realm="https://a/token",scope="{all}""#));
+        assert_eq!(wide(r#"Basic realm="a""#), r#"Basic realm="a""#);
     }
 }

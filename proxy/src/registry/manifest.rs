@@ -11,6 +11,7 @@ use crate::cache::Content;
 use crate::resolve::Resolver;
 
 use super::body::Body;
+use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
 
 /// The header that names the digest of what a response is about.
@@ -31,12 +32,14 @@ pub(super) async fn by_tag(
     headers: &HeaderMap,
     repository: &Repository,
     tag: &Tag,
+    endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
-    let unknown = |message| RegistryError::new(Code::ManifestUnknown, message);
-    let record = resolver.tag(repository, tag).await?;
+    // A token is to be good for every repository that the merge needs.
+    let wide = |error| RegistryError::from(error).with_scopes(&resolver.others(repository, tag));
+    let record = resolver.tag(repository, tag).await.map_err(wide)?;
     let tagged = record.tagged.as_ref().ok_or_else(|| match &record.withheld {
         Some(why) => RegistryError::new(Code::ManifestUnknown, why.to_string()),
-        None => unknown("the upstream has no such tag"),
+        None => endpoint.absent(),
     })?;
     let accept = Accept::parse(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
     let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
@@ -46,7 +49,7 @@ pub(super) async fn by_tag(
         let none = "the client accepts no image index, and this one has no linux/amd64 image";
         match single {
             Some(single) => respond(headers, &single),
-            None => unknown(none).response(),
+            None => RegistryError::new(Code::ManifestUnknown, none).response(),
         }
     };
     let headers = response.headers_mut();
@@ -65,11 +68,9 @@ pub(super) async fn by_digest(
     headers: &HeaderMap,
     repository: &Repository,
     digest: &Digest,
+    endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
-    let found = resolver.manifest(repository, digest).await?;
-    let content = found.ok_or_else(|| {
-        RegistryError::new(Code::ManifestUnknown, "neither the upstream nor onetag has this digest here")
-    })?;
+    let content = resolver.manifest(repository, digest).await?.ok_or_else(|| endpoint.absent())?;
     Ok(respond(headers, &content))
 }
 

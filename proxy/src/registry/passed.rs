@@ -2,49 +2,49 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LINK};
-use http::{HeaderValue, Response, StatusCode, Uri};
-
+use http::{HeaderValue, Response, StatusCode};
 use onetag_oci::Repository;
 
-use crate::upstream::Upstream;
-
-use super::error::{Code, RegistryError};
+use super::call::Call;
+use super::endpoint::Endpoint;
+use super::error::RegistryError;
+use super::routes::Names;
+use super::query;
 
 /// The most bytes of such a document.
-const MAX_BYTES: usize = 4 << 20;
+pub(super) const MAX_BYTES: usize = 4 << 20;
 
 /// Asks the upstream for `/v2/<home>/<path>` with the client's own query, and passes the answer on as what
 /// it must be, whatever the upstream calls it. The repository that was asked for may differ from its home.
 pub(super) async fn pass(
-    upstream: &Upstream,
-    uri: &Uri,
-    (repository, home): (&Repository, &Repository),
-    path: &str,
-    media_type: &'static str,
+    call: &Call<'_>,
+    names: &Names,
+    home: &Repository,
+    (path, media_type): (&str, &'static str),
+    endpoint: &Endpoint,
 ) -> Result<Response<Bytes>, RegistryError> {
-    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    let path = format!("/v2/{home}/{path}{query}");
-    let (mut parts, bytes) = upstream.small(home, &path, MAX_BYTES).await?.into_parts();
+    let query = query::without(call.request.uri.query().unwrap_or_default(), &["ns"]);
+    let query = if query.is_empty() { query } else { format!("?{query}") };
+    let asked = format!("/v2/{home}/{path}{query}");
+    let (mut parts, bytes) = call.resolver.upstream().small(home, &asked, MAX_BYTES).await?.into_parts();
     if parts.status == StatusCode::NOT_FOUND {
-        return Err(RegistryError::new(Code::NameUnknown, "the upstream has nothing of this kind here"));
+        return Err(endpoint.absent());
     }
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    if let Some(link) = parts.headers.get(LINK) {
-        let link = local_link(link, repository, home);
-        parts.headers.remove(LINK);
-        if let Some(link) = link {
-            parts.headers.insert(LINK, link);
-        }
+    if let Some(link) = parts.headers.remove(LINK) {
+        let (there, here) = (format!("/v2/{home}/"), format!("/v2/{}/", names.outer));
+        let link = local_link(&link, &there, &call.base(), &here);
+        parts.headers.extend(link.map(|link| (LINK, link)));
     }
     Ok(Response::from_parts(parts, bytes))
 }
 
-/// A Link that stays with onetag: what stands before `/v2/<repository>/`, be it the upstream's host or a
-/// path prefix, is not the client's to know.
-fn local_link(link: &HeaderValue, repository: &Repository, home: &Repository) -> Option<HeaderValue> {
+/// A Link that stays with onetag: what stands before `there`, be it the upstream's host or a path prefix, is not the
+/// client's to know; it becomes `base` and `here`.
+pub(super) fn local_link(link: &HeaderValue, there: &str, base: &str, here: &str) -> Option<HeaderValue> {
     let (target, parameters) = link.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
-    let (_, rest) = target.split_once(&format!("/v2/{home}/"))?;
-    HeaderValue::from_str(&format!("</v2/{repository}/{rest}>{parameters}")).ok()
+    let (_, rest) = target.split_once(there)?;
+    HeaderValue::from_str(&format!("<{base}{here}{rest}>{parameters}")).ok()
 }
 
 #[cfg(test)]
@@ -53,11 +53,10 @@ mod tests {
 
     #[test]
     fn a_link_never_leads_around_onetag() {
-        let repository = "team/app".parse().unwrap();
-        let local = |link| local_link(&HeaderValue::from_static(link), &repository, &repository);
-        let expected = r#"</v2/team/app/tags/list?last=b>; rel="next""#;
+        let local = |link| local_link(&HeaderValue::from_static(link), "/v2/team/app/", "", "/v2/r/team/app/");
+        let expected = r#"</v2/r/team/app/tags/list?last=b>; rel="next""#;
         for link in [
-            expected,
+            r#"</v2/team/app/tags/list?last=b>; rel="next""#,
             r#"<https://registry.example/v2/team/app/tags/list?last=b>; rel="next""#,
             r#"</prefix/v2/team/app/tags/list?last=b>; rel="next""#,
         ] {
@@ -65,5 +64,8 @@ mod tests {
         }
         assert_eq!(local(r#"</v2/other/tags/list>; rel="next""#), None);
         assert_eq!(local("nonsense"), None);
+        let link = HeaderValue::from_static(r#"</v2/_catalog?last=b>; rel="next""#);
+        let based = local_link(&link, "/v2/_catalog", "https://r.example/x", "/v2/_catalog").unwrap();
+        assert_eq!(based, r#"<https://r.example/x/v2/_catalog?last=b>; rel="next""#);
     }
 }

@@ -3,37 +3,58 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, VIA};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use onetag_config::Secret;
 use onetag_oci::Reference;
 use tracing::Instrument;
 
-use crate::resolve::Resolver;
+use crate::access::{Access, Action};
 use crate::telemetry::{Metrics, RequestId, Route};
+use crate::upstream::own_via;
 
 use super::body::Body;
+use super::call::Call;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::external::External;
+use super::peer::Peer;
+use super::routes::{Names, Routes};
+use super::sealed::Seal;
 use super::webhook::{self, Webhook};
-use super::{blob, manifest, referrers, tags};
+use super::write::{self, Content};
+use super::{blob, catalog, manifest, ping, referrers, tags, upload};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The registry that a client of a mirror meant by `?ns=`.
+const NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
+
 /// The registry that clients see. Shared by all connections.
 pub struct Registry {
-    resolver: Arc<Resolver>,
+    routes: Arc<Routes>,
+    access: Arc<ArcSwap<Access>>,
+    external: External,
+    seal: Seal,
     metrics: Arc<Metrics>,
     webhook: Option<Webhook>,
 }
 
 impl Registry {
-    /// The registry surface of a resolver.
-    pub fn new(resolver: Arc<Resolver>, metrics: Arc<Metrics>) -> Self {
-        Self { resolver, metrics, webhook: None }
+    /// The registry surface of these upstreams. What callers may do can be exchanged while it runs.
+    ///
+    /// Fails where the system has no randomness.
+    pub fn new(
+        routes: Arc<Routes>,
+        access: Arc<ArcSwap<Access>>,
+        external: External,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        Ok(Self { routes, access, external, seal: Seal::new()?, metrics, webhook: None })
     }
 
     /// The same, which registries may tell of pushes with this token.
@@ -42,29 +63,24 @@ impl Registry {
         Self { webhook: Some(Webhook::new(token.expose())), ..self }
     }
 
-    /// Answers one request. Only a notification's body is looked at: nothing is written through onetag.
-    pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
-    {
+    /// Answers one request of a client.
+    pub async fn answer_request<B: Content>(&self, request: Request<B>, peer: &Peer) -> Response<Body> {
         let started = Instant::now();
         let id = RequestId::next();
         let span = tracing::debug_span!("request", %id);
         let (parts, body) = request.into_parts();
         let (route, answered) = match &self.webhook {
             Some(webhook) if parts.uri.path() == webhook::PATH => {
-                let answer = Box::pin(webhook.answer(&self.resolver, &self.metrics, &parts, body));
+                let answer = Box::pin(webhook.answer(&self.routes, &self.metrics, &parts, body));
                 (Route::Notifications, answer.instrument(span.clone()).await)
             }
-            _ => {
-                drop(body);
-                match Endpoint::parse(parts.uri.path()) {
-                    Ok(endpoint) => {
-                        (endpoint.route(), self.answer(&parts, endpoint).instrument(span.clone()).await)
-                    }
-                    Err(error) => (Route::Other, Err(error)),
+            _ => match Endpoint::parse(parts.uri.path()) {
+                Ok(endpoint) => {
+                    let route = endpoint.route();
+                    (route, self.answer(&parts, &endpoint, body, peer).instrument(span.clone()).await)
                 }
-            }
+                Err(error) => (Route::Other, Err(error)),
+            },
         };
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
         if parts.method == Method::HEAD {
@@ -79,44 +95,108 @@ impl Registry {
         response
     }
 
-    async fn answer(
+    async fn answer<B: Content>(
         &self,
         request: &http::request::Parts,
-        endpoint: Endpoint,
+        endpoint: &Endpoint,
+        body: B,
+        peer: &Peer,
     ) -> Result<Response<Body>, RegistryError> {
-        let http::request::Parts { method, uri, headers, .. } = request;
-        if method != Method::GET && method != Method::HEAD {
-            let message = "onetag serves pulls only; push and delete at the registry behind it";
-            return Err(RegistryError::new(Code::Unsupported, message));
+        if request.headers.get_all(VIA).iter().any(|via| has_passed(via)) {
+            let message = "this request came from this very onetag: its upstream leads back to it";
+            return Err(RegistryError::new(Code::Loop, message));
         }
-        let resolver = &self.resolver;
+        let route = self.routes.route(request, endpoint.repository())?;
+        let namespace = route.namespace.clone();
+        let access = self.access.load();
+        let call = Call::of(request, route, (&access, &self.external), peer).await?;
+        let mut answered = match request.method {
+            Method::GET | Method::HEAD => self.read(&call, endpoint).await,
+            _ => Box::pin(self.change(&call, endpoint, body)).await,
+        };
+        if let Err(error) = &answered
+            && error.code() == Code::Denied
+            && !call.is_decided_here()
+            && matches!(request.method, Method::GET | Method::HEAD)
+        {
+            // What a caller may not see is not there (threat T2).
+            tracing::debug!(error = error.for_the_log(), "denied");
+            answered = Err(endpoint.absent());
+        }
+        if let (Ok(response), Some(namespace)) = (&mut answered, namespace) {
+            response.headers_mut().insert(NAMESPACE, namespace);
+        }
+        answered
+    }
+
+    async fn read(&self, call: &Call<'_>, endpoint: &Endpoint) -> Result<Response<Body>, RegistryError> {
+        let Some(outer) = endpoint.repository() else {
+            return match endpoint {
+                Endpoint::Catalog => Box::pin(catalog::list(call)).await,
+                _ => Box::pin(ping::answer(call)).await,
+            };
+        };
+        let names = call.route.names(outer)?;
+        call.demand(Action::Pull, &names, endpoint)?;
+        let headers = &call.request.headers;
         // Tags alone are answered where they stand: what the others need would make each of those larger, too.
         match endpoint {
-            Endpoint::Ping => Ok(ping()),
-            Endpoint::Manifest(repository, Reference::Tag(tag)) => {
-                manifest::by_tag(resolver, headers, &repository, &tag).await
+            Endpoint::Manifest(_, Reference::Tag(tag)) => {
+                manifest::by_tag(&call.resolver, headers, &names.inner, tag, endpoint).await
             }
-            Endpoint::Manifest(repository, Reference::Digest(digest)) => {
-                Box::pin(manifest::by_digest(resolver, headers, &repository, &digest)).await
+            Endpoint::Manifest(_, Reference::Digest(digest)) => {
+                Box::pin(manifest::by_digest(&call.resolver, headers, &names.inner, digest, endpoint)).await
             }
-            Endpoint::Blob(repository, digest) => {
-                let sent = &self.metrics.blob_bytes;
-                Box::pin(blob::get(resolver, sent, method, headers, repository, digest)).await
+            Endpoint::Blob(_, digest) => {
+                Box::pin(blob::get(call, &self.metrics.blob_bytes, &names, digest, endpoint)).await
             }
-            Endpoint::Tags(repository) => Box::pin(tags::list(resolver.upstream(), uri, &repository)).await,
-            Endpoint::Referrers(repository, digest) => {
-                Box::pin(referrers::list(resolver, uri, &repository, &digest)).await
+            Endpoint::Tags(_) => Box::pin(tags::list(call, &names, endpoint)).await,
+            Endpoint::Referrers(_, digest) => {
+                Box::pin(referrers::list(call, &names, digest, endpoint)).await
             }
-            Endpoint::Upload(_) => Err(RegistryError::new(Code::NotFound, "there are no uploads here")),
+            Endpoint::Upload(_, session) if call.request.method == Method::GET => {
+                call.demand(Action::Push, &names, endpoint)?;
+                Box::pin(upload::go_on(call, &self.seal, &names, session, write::nothing())).await
+            }
+            _ => Err(RegistryError::method(endpoint.methods())),
+        }
+    }
+
+    async fn change<B: Content>(
+        &self,
+        call: &Call<'_>,
+        endpoint: &Endpoint,
+        body: B,
+    ) -> Result<Response<Body>, RegistryError> {
+        let none = || RegistryError::method(endpoint.methods());
+        let names: Names = call.route.names(endpoint.repository().ok_or_else(none)?)?;
+        let method = &call.request.method;
+        // To cancel an upload is a part of pushing.
+        let action = match endpoint {
+            Endpoint::Upload(..) => Action::Push,
+            _ => write::action_of(method),
+        };
+        call.demand(action, &names, endpoint)?;
+        match (endpoint, method) {
+            (Endpoint::Manifest(_, reference), &Method::PUT) => {
+                write::put_manifest(call, &names, reference, body).await
+            }
+            (Endpoint::Manifest(_, reference), &Method::DELETE) => {
+                write::delete_manifest(call, &names, reference).await
+            }
+            (Endpoint::Blob(_, digest), &Method::DELETE) => write::delete_blob(call, &names, digest).await,
+            (Endpoint::Uploads(_), &Method::POST) => upload::begin(call, &self.seal, &names, body).await,
+            (Endpoint::Upload(_, session), &Method::PATCH | &Method::PUT | &Method::DELETE) => {
+                upload::go_on(call, &self.seal, &names, session, body).await
+            }
+            _ => Err(none()),
         }
     }
 }
 
-/// The API is here. What the upstream says to it does not matter: its credentials are onetag's.
-fn ping() -> Response<Body> {
-    let mut response = Response::new(Body::full(Bytes::from_static(b"{}")));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// Whether a request has passed this process before: an upstream that leads back here would ask for ever.
+fn has_passed(via: &HeaderValue) -> bool {
+    via.to_str().is_ok_and(|via| via.split(',').any(|hop| hop.trim() == own_via()))
 }
 
 /// HEAD is GET without the body (rule L4). hyper sees to it on HTTP/1 only.

@@ -1,6 +1,5 @@
 //! Where registries tell of pushes: `POST /onetag/notifications`, for those that know the token.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -14,7 +13,9 @@ use tokio::sync::Semaphore;
 use super::body::Body;
 use super::error::{Code, RegistryError};
 use super::notification::Notification;
-use crate::resolve::{Change, Resolver};
+use super::query;
+use super::routes::Routes;
+use crate::resolve::Change;
 use crate::telemetry::{Metrics, NotificationOutcome};
 
 /// Where notifications are sent to. No path of the distribution API begins like this.
@@ -44,7 +45,7 @@ impl Webhook {
     /// Answers a request; its body is read only when it has the token.
     pub(super) async fn answer<B>(
         &self,
-        resolver: &Arc<Resolver>,
+        routes: &Routes,
         metrics: &Metrics,
         request: &http::request::Parts,
         body: B,
@@ -53,19 +54,24 @@ impl Webhook {
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         if request.method != Method::POST {
-            return Err(RegistryError::new(Code::NotPost, "notifications are sent by POST"));
+            return Err(RegistryError::method("POST"));
         }
         if !self.admits(&request.headers) {
             metrics.notification(NotificationOutcome::Refused);
             let message = "send the token of [webhook] as Authorization: Bearer TOKEN";
-            return Err(RegistryError::new(Code::Unauthorized, message));
+            let challenge = HeaderValue::from_static(r#"Bearer realm="onetag""#);
+            return Err(RegistryError::new(Code::Unauthorized, message).challenged(vec![challenge]));
         }
+        // Each registry tells of itself.
+        let registry = query::parameter(request.uri.query().unwrap_or_default(), "registry");
+        let unknown = || RegistryError::new(Code::NameUnknown, "no registry of this name is configured");
+        let site = routes.named(registry.as_deref().unwrap_or_default()).ok_or_else(unknown)?;
         let _place = self.places.acquire().await;
         let read = read(body).await.and_then(|body| parse(&body));
         let outcome =
             if read.is_ok() { NotificationOutcome::Accepted } else { NotificationOutcome::Malformed };
         metrics.notification(outcome);
-        Ok(expired(resolver.invalidate(read?).await?))
+        Ok(expired(site.resolver.invalidate(read?).await?))
     }
 
     /// Whether the request has the token, with or without the word `Bearer`: what Harbor's "Auth Header" holds

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 
-use crate::cache::{BlobBody, BlobError, Blobs, Feed, Follower, Found, Joined, Part};
+use crate::cache::{Change, BlobBody, BlobError, Blobs, Feed, Follower, Found, Joined, Part};
 use crate::flight::FlightLost;
 use crate::telemetry::BlobAnswer;
 use crate::upstream::UpstreamBody;
@@ -14,6 +14,7 @@ use crate::upstream::UpstreamBody;
 use super::blob_feed::UpstreamFeed;
 use super::byte_range::ByteRange;
 use super::error::ResolveError;
+use super::grants::is_denied;
 use super::resolver::Resolver;
 
 /// How far behind what has arrived a part may begin for its reader to wait: farther, the upstream is asked.
@@ -70,7 +71,11 @@ impl Resolver {
     /// Answers a request for a blob. Unless all of it is here, the answer begins once there are bytes to send,
     /// so that an early failure is told as such.
     pub async fn blob(self: &Arc<Self>, request: BlobRequest) -> Result<BlobReply, ResolveError> {
-        let answered = Asking::new(self, &request).answer().await;
+        let answered = if self.grants_digest(&request.repository, &request.digest).await? {
+            Asking::new(self, &request).answer().await
+        } else {
+            Ok(absent())
+        };
         self.metrics.blob(match &answered {
             Ok((answer, _)) => *answer,
             Err(_) => BlobAnswer::Failed,
@@ -164,7 +169,12 @@ impl<'a> Asking<'a> {
         let BlobRequest { repository, digest, range, .. } = self.request;
         let is_own = follower.repository() == repository;
         // What another repository's arrival says of a failure does not hold for this one.
-        let failed = |error| if is_own { Err(self.failed(error)) } else { Ok(Cached::Pass) };
+        // Nor what another caller's credentials came to.
+        let failed = |error| {
+            let error = self.failed(error);
+            let is_anothers = self.resolver.caller.is_some() && is_denied(&error);
+            if is_own && !is_anothers { Err(error) } else { Ok(Cached::Pass) }
+        };
         if let Err(error) = follower.opened().await {
             return failed(error);
         }
@@ -231,15 +241,22 @@ impl<'a> Asking<'a> {
         }
         let resolver = Arc::clone(self.resolver);
         let ask = |(repository, digest): (Repository, Digest)| async move {
+            let before = resolver.changes.now();
             let found = resolver.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
             let has = found.status() == StatusCode::OK;
-            if has {
-                resolver.links.note(&repository, &digest);
-            }
+            let deleted = |change: &Change| matches!(change, Change::Deleted(of, gone) if *of == repository && *gone == digest);
+            resolver.changes.keep(before, deleted, |late| {
+                if has && !late {
+                    resolver.links.note(&repository, &digest);
+                }
+            });
             Ok(has)
         };
         let key = (repository.clone(), digest.clone());
-        self.resolver.link_flights.join(key.clone(), || ask(key)).await?
+        match self.resolver.link_flights.join(key.clone(), || ask(key.clone())).await? {
+            Err(error) if self.resolver.caller.is_some() && is_denied(&error) => ask(key).await,
+            known => known,
+        }
     }
 
     fn part(&self, first: u64, end: Option<u64>) -> Part {

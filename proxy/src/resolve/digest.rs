@@ -9,19 +9,27 @@ use crate::cache::{Change, Content};
 
 use super::closure::leads_to;
 use super::error::ResolveError;
+use super::grants::is_denied;
 use super::reader::MAX_DIGESTS;
 use super::resolver::{DigestResult, Resolver};
 
 impl Resolver {
     /// The manifest or index of this digest in this repository; none when there is none.
     pub async fn manifest(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> DigestResult {
+        if self.caller.is_some() && !self.grants_digest(repository, digest).await? {
+            return Ok(None);
+        }
         if let Some(content) = self.manifests.get(repository, digest) {
             return Ok(Some(content));
         }
         let resolver = Arc::clone(self);
         let key = (repository.clone(), digest.clone());
         let fetch = |(repository, digest)| async move { resolver.fetch(&repository, &digest).await };
-        self.digest_flights.join(key.clone(), || fetch(key)).await?
+        match self.digest_flights.join(key.clone(), || fetch(key)).await? {
+            // Another caller's credentials may have been at work.
+            Err(error) if self.caller.is_some() && is_denied(&error) => self.fetch(repository, digest).await,
+            found => found,
+        }
     }
 
     /// Whether a digest is one that onetag itself made for this repository.

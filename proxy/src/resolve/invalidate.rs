@@ -23,6 +23,7 @@ impl Resolver {
         for change in &changes {
             if let Change::Deleted(repository, digest) = change {
                 writes.push(self.manifests.remove(repository, digest));
+                writes.push(self.links.remove(repository, digest));
             }
         }
         let (resolver, count) = (Arc::clone(self), changes.len());

@@ -10,6 +10,7 @@ mod error;
 mod explanation;
 mod fill;
 mod gather;
+mod grants;
 mod invalidate;
 mod learn;
 mod reader;

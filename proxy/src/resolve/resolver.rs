@@ -1,9 +1,11 @@
 //! The resolver: everything that a decision needs, in one place.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
 use prometheus::IntGauge;
@@ -18,6 +20,7 @@ use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 
 use super::error::ResolveError;
+use super::grants::{CallerKey, Grants};
 use super::times::Times;
 
 /// How often the data directory is looked through for what nobody used.
@@ -32,9 +35,16 @@ const PAUSE_WHILE_PRUNING: Duration = Duration::from_millis(50);
 /// What was used since then is never removed: uses are noted twice a day.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Decides what tags and digests are. One for each upstream; shared by all connections.
+/// Decides what tags and digests are: what is known of one upstream, and the credentials with which it is asked.
 pub struct Resolver {
     pub(super) upstream: Upstream,
+    /// Who asks, where it is not onetag itself.
+    pub(super) caller: Option<CallerKey>,
+    shared: Arc<Shared>,
+}
+
+/// What is known of one upstream, whoever asks; shared by all connections.
+pub struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) rules: Rules,
     /// What decides the answers of each rule, in few bytes: under others a record means nothing.
@@ -55,6 +65,16 @@ pub struct Resolver {
     pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
     pub(super) link_flights: Flights<(Repository, Digest), Result<bool, ResolveError>>,
     pub(super) learning: Flights<(Repository, usize), ()>,
+    pub(super) grants: Grants,
+}
+
+/// Whatever is known is at hand where something is decided.
+impl Deref for Resolver {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 pub(super) type DigestResult = Result<Option<Arc<Content>>, ResolveError>;
@@ -77,8 +97,7 @@ impl Resolver {
         let Prepared { store, with_sources, changes } = Prepared::of(disk, &upstream);
         let records = Arc::new(Records::new(store, &metrics));
         let merged = MergedStore::new(memory / 8, Arc::clone(&records), with_sources);
-        Self {
-            upstream,
+        let shared = Shared {
             metrics,
             settings: rules.identities().iter().map(|identity| fingerprint(identity)).collect(),
             rules,
@@ -97,7 +116,17 @@ impl Resolver {
             digest_flights: Flights::default(),
             link_flights: Flights::default(),
             learning: Flights::default(),
-        }
+            grants: Grants::new(&config.upstream),
+        };
+        Self { upstream, caller: None, shared: Arc::new(shared) }
+    }
+
+    /// The same knowledge, and the upstream asked with a caller's own Authorization, or with none. What is known is
+    /// not the caller's to see before [`Self::grants_reading`] says so.
+    #[must_use]
+    pub fn on_behalf(&self, authorization: Option<HeaderValue>) -> Self {
+        let caller = Some(self.grants.caller(authorization.as_ref()));
+        Self { upstream: self.upstream.on_behalf(authorization), caller, shared: Arc::clone(&self.shared) }
     }
 
     /// The registry behind this resolver, for what is only passed through.

@@ -10,10 +10,10 @@ use onetag_oci::{Repository, Tag};
 use crate::cache::{Change, Content, Single, TagRecord, Tagged};
 use crate::flight::FlightLost;
 use crate::telemetry::TagAnswer;
-use crate::upstream::ErrorKind;
 
 use super::error::ResolveError;
 use super::fill::{Filled, Report};
+use super::grants::is_denied;
 use super::resolver::Resolver;
 use super::revalidate::Check;
 use super::times::Times;
@@ -36,6 +36,41 @@ type Key = (Repository, Tag);
 impl Resolver {
     /// What a tag answers.
     pub async fn tag(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<TagRecord, ResolveError> {
+        if self.caller.is_some() {
+            return Box::pin(self.tag_for_caller(repository, tag)).await;
+        }
+        self.tag_shared(repository, tag).await
+    }
+
+    /// What a tag answers a caller with credentials of its own.
+    async fn tag_for_caller(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<TagRecord, ResolveError> {
+        if !self.grants_reading(repository).await? {
+            self.metrics.tag(TagAnswer::Absent);
+            return Ok(TagRecord::absent());
+        }
+        if !self.may_share(repository, tag).await? {
+            // Asked now, with the caller's credentials, and kept for nobody.
+            let filled = self.fill(repository, tag).await;
+            self.metrics.tag(if filled.is_ok() { TagAnswer::Filled } else { TagAnswer::Failed });
+            let key = (repository.clone(), tag.clone());
+            return Ok(self.settled(&key, filled?, None, Instant::now()).0);
+        }
+        match self.tag_shared(repository, tag).await {
+            // Another caller's credentials may have been at work.
+            Err(error) if is_denied(&error) => self.renew(&(repository.clone(), tag.clone())).await,
+            answered => answered,
+        }
+    }
+
+    async fn tag_shared(
         self: &Arc<Self>,
         repository: &Repository,
         tag: &Tag,
@@ -209,8 +244,8 @@ impl Resolver {
                 break;
             }
         }
-        // Who has lost access must not be served what was there before.
-        if record.as_ref().is_err_and(is_denied) {
+        // Who has lost access must not be served what was there before; a caller's loss is nobody else's.
+        if self.caller.is_none() && record.as_ref().is_err_and(is_denied) {
             self.tags.remove(key);
         }
         record
@@ -344,11 +379,6 @@ fn answer_of(record: &TagRecord, plain: TagAnswer) -> TagAnswer {
 /// Whether the members of an answer belong together.
 fn is_coherent(record: &TagRecord) -> bool {
     record.tagged.as_ref().is_some_and(|tagged| tagged.skew.is_none())
-}
-
-/// Whether the upstream answered that this account may not see it, which is no failure.
-fn is_denied(error: &ResolveError) -> bool {
-    matches!(error, ResolveError::Upstream(error) if matches!(error.kind(), ErrorKind::Denied(_)))
 }
 
 /// How long the upstream asks to be left alone.

@@ -42,6 +42,8 @@ labels! {
         Tags = "tags",
         /// A list of referrers.
         Referrers = "referrers",
+        /// A blob that is pushed.
+        Upload = "upload",
         /// A registry's notification of pushes.
         Notifications = "notifications",
         /// Everything else.

@@ -1,0 +1,127 @@
+//! A request, with all that is decided about it before it is answered: which upstream, who asks, and what that one
+//! may do (threats T1, T2).
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use onetag_oci::Repository;
+
+use super::endpoint::Endpoint;
+use super::error::{Code, RegistryError};
+use super::external::External;
+use super::peer::Peer;
+use super::routes::{Names, Route};
+use crate::access::{Access, Action, Caller};
+use crate::resolve::Resolver;
+
+/// The request of somebody.
+pub(super) struct Call<'a> {
+    pub(super) request: &'a Parts,
+    pub(super) route: Route<'a>,
+    /// What answers, with the credentials that the upstream is to be asked with.
+    pub(super) resolver: Arc<Resolver>,
+    /// Who asks, and who knows what that one may do; none where the upstream decides.
+    caller: Option<(Arc<Access>, Caller)>,
+    external: &'a External,
+    peer: &'a Peer,
+}
+
+impl<'a> Call<'a> {
+    /// Finds out who asks. A caller that proves to be nobody, or has to prove something, is refused here.
+    pub(super) async fn of(
+        request: &'a Parts,
+        route: Route<'a>,
+        (access, external): (&Arc<Access>, &'a External),
+        peer: &'a Peer,
+    ) -> Result<Self, RegistryError> {
+        let authorization = authorization(&request.headers)?;
+        let site = route.site;
+        let (resolver, caller) = if site.asks_upstream {
+            (Arc::new(site.resolver.on_behalf(authorization.filter(is_somebody).cloned())), None)
+        } else {
+            let caller = access.caller(authorization, peer.identity.as_ref()).await?;
+            (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))
+        };
+        Ok(Self { request, route, resolver, caller, external, peer })
+    }
+
+    /// Whether onetag itself decides what callers may do.
+    pub(super) fn is_decided_here(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// Whether the caller may do something with a repository; where the upstream decides, it is asked.
+    pub(super) fn may(&self, action: Action, inner: &Repository) -> bool {
+        self.caller.as_ref().is_none_or(|(access, caller)| access.allows(caller, action, &self.canonical(inner)))
+    }
+
+    /// Whether it may do so with any repository.
+    pub(super) fn may_all(&self, action: Action) -> bool {
+        self.caller.as_ref().is_none_or(|(access, caller)| access.allows_all(caller, action))
+    }
+
+    /// Fails unless the caller may do what the request wants. To read what one may not is to find nothing; that one
+    /// may not write says nothing about what there is.
+    pub(super) fn demand(&self, action: Action, names: &Names, endpoint: &Endpoint) -> Result<(), RegistryError> {
+        if self.may(action, &names.inner) {
+            return Ok(());
+        }
+        let (access, caller) = self.caller.as_ref().ok_or_else(|| endpoint.absent())?;
+        if matches!(caller, Caller::Anonymous) && access.knows_callers() {
+            return Err(RegistryError::login("log in: this is not for everybody"));
+        }
+        match action {
+            Action::Pull => Err(endpoint.absent()),
+            Action::Push | Action::Delete => {
+                Err(RegistryError::new(Code::Denied, "you may not change this repository through onetag"))
+            }
+        }
+    }
+
+    /// Whether a caller that sent no credentials has to be asked for them before anything else: clients learn that
+    /// from `GET /v2/` alone.
+    pub(super) fn has_to_log_in(&self) -> bool {
+        let anonymous = |(access, caller): &(Arc<Access>, Caller)| {
+            matches!(caller, Caller::Anonymous) && access.needs_login()
+        };
+        self.caller.as_ref().is_some_and(anonymous)
+    }
+
+    /// The address of something of a repository, for a client: what stands behind `/v2/<repository>/`.
+    pub(super) fn address(&self, names: &Names, rest: &str) -> String {
+        let base = self.external.base(self.request, self.peer.address);
+        format!("{base}/v2/{}/{rest}", names.outer)
+    }
+
+    /// What stands before a path, for a client.
+    pub(super) fn base(&self) -> String {
+        self.external.base(self.request, self.peer.address)
+    }
+
+    /// A repository's name in `[[allow]]`: that of the path, with the prefix of its registry, however a client found
+    /// its way there.
+    fn canonical(&self, inner: &Repository) -> String {
+        let site = self.route.site;
+        match (&*site.name, &site.prefix) {
+            ("", _) => inner.to_string(),
+            (_, Some(prefix)) => format!("{prefix}/{inner}"),
+            (name, None) => format!("{name}/{inner}"),
+        }
+    }
+}
+
+/// The one `Authorization`; with two of them, nobody can say who is meant.
+fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, RegistryError> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    match (lines.next(), lines.next()) {
+        (first, None) => Ok(first),
+        _ => Err(RegistryError::new(Code::BadRequest, "the request has several Authorization headers")),
+    }
+}
+
+/// Whether an Authorization is more than an empty account, by which podman means nobody.
+fn is_somebody(value: &&HeaderValue) -> bool {
+    value.as_bytes().trim_ascii() != b"Basic Og=="
+}
