@@ -10,7 +10,7 @@ use onetag_oci::Repository;
 use serde::Serialize;
 
 use crate::resolve::ResolveError;
-use crate::upstream::{ErrorKind, Phase, UpstreamError};
+use crate::upstream::{ClientFault, ErrorKind, Phase, UpstreamError};
 
 use super::body::Body;
 
@@ -55,6 +55,8 @@ pub enum Code {
     Unauthorized,
     /// No such upload.
     UploadUnknown,
+    /// The body of a push is not what it should be.
+    UploadInvalid,
     /// The method is not supported here.
     Unsupported,
     /// The upstream cannot be reached, or its answer is wrong.
@@ -90,6 +92,7 @@ impl Code {
             Self::TooManyRequests => ("TOOMANYREQUESTS", StatusCode::TOO_MANY_REQUESTS),
             Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
             Self::Unsupported => ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED),
+            Self::UploadInvalid => ("BLOB_UPLOAD_INVALID", StatusCode::BAD_REQUEST),
             Self::BadUpstream => ("UNAVAILABLE", StatusCode::BAD_GATEWAY),
             Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal => ("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR),
@@ -246,6 +249,11 @@ impl From<&UpstreamError> for RegistryError {
             ErrorKind::Wrong(_) | ErrorKind::Redirect(_) => {
                 (Code::BadUpstream, "the upstream registry gave an answer that cannot be right")
             }
+            ErrorKind::Client(ClientFault::TooLarge { .. }) => (Code::TooLarge, "the push is refused"),
+            ErrorKind::Client(ClientFault::Stalled { .. }) => (Code::TimedOut, "the push is given up"),
+            ErrorKind::Client(ClientFault::Broken(_) | ClientFault::Length { .. }) => {
+                (Code::UploadInvalid, "the push is given up")
+            }
             ErrorKind::Broken(_) | ErrorKind::Timeout { .. } | ErrorKind::Status { .. } => {
                 (Code::Unavailable, "the upstream registry failed")
             }
@@ -313,6 +321,7 @@ mod tests {
             (Code::TooManyRequests, "TOOMANYREQUESTS", 429),
             (Code::Unauthorized, "UNAUTHORIZED", 401),
             (Code::Unsupported, "UNSUPPORTED", 405),
+            (Code::UploadInvalid, "BLOB_UPLOAD_INVALID", 400),
             (Code::BadUpstream, "UNAVAILABLE", 502),
             (Code::Unavailable, "UNAVAILABLE", 503),
             (Code::Internal, "UNKNOWN", 500),

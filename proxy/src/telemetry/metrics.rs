@@ -104,8 +104,10 @@ labels! {
         Blob = "blob",
         /// A bearer token.
         Token = "token",
-        /// Whether an upstream that was down answers again.
+        /// Whether an upstream answers, and what it asks for.
         Probe = "probe",
+        /// A push or a deletion.
+        Write = "write",
         /// Anything else: tag list, referrers.
         Other = "other",
     }

@@ -1,7 +1,7 @@
 //! A question to the upstream, in all that its attempts have in common.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use onetag_config::UpstreamUrl;
@@ -11,18 +11,19 @@ use crate::telemetry::UpstreamKind;
 use super::auth::Proof;
 use super::error::{Asked, UpstreamError};
 use super::kind::ErrorKind;
-use super::token::Scope;
+use super::right::Right;
+use super::via::own_via;
 
 const AGENT: &str = concat!("onetag/", env!("CARGO_PKG_VERSION"));
 
-/// What is asked for. The method is GET or HEAD: every question may be repeated and redirected.
+/// What is asked for. With GET or HEAD it may be repeated and redirected; the others are writes.
 #[derive(Clone)]
 pub(super) struct Ask {
     pub(super) kind: UpstreamKind,
     pub(super) method: Method,
     pub(super) uri: Uri,
-    /// The repository that credentials are to be shown for; without it, none are.
-    pub(super) scope: Option<Scope>,
+    /// By whose right, and so with what credentials.
+    pub(super) right: Right,
     headers: HeaderMap,
 }
 
@@ -34,7 +35,7 @@ impl Ask {
         kind: UpstreamKind,
         method: Method,
         path_and_query: &str,
-        scope: Option<&Scope>,
+        right: Right,
     ) -> Result<Self, http::Error> {
         // Built from parts: joined as text, `@host/` after the authority would be another host.
         let uri = Uri::builder()
@@ -42,12 +43,18 @@ impl Ask {
             .authority(url.authority())
             .path_and_query(format!("{}{path_and_query}", url.path_prefix()))
             .build()?;
+        Ok(Self::to(uri, kind, method, right))
+    }
+
+    /// A question to a URL, which may be elsewhere.
+    pub(super) fn to(uri: Uri, kind: UpstreamKind, method: Method, right: Right) -> Self {
         let headers = HeaderMap::from_iter([
             (USER_AGENT, HeaderValue::from_static(AGENT)),
             // Digests are those of the content as it is.
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            (VIA, own_via().clone()),
         ]);
-        Ok(Self { kind, method, uri, scope: scope.cloned(), headers })
+        Self { kind, method, uri, right, headers }
     }
 
     /// The same question with one more header.
@@ -72,9 +79,19 @@ impl Ask {
         self.headers.get(name)
     }
 
+    /// Whether it is asked on behalf of a caller, with what that one sent.
+    pub(super) fn is_on_behalf(&self) -> bool {
+        matches!(self.right, Right::Callers(_))
+    }
+
     /// The request to `uri`, which is the question's own or one that it was redirected to.
     pub(super) fn request(&self, uri: &Uri, proof: Option<&Proof>) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::default());
+        self.carrying(Full::default(), uri, proof)
+    }
+
+    /// The same with a body.
+    pub(super) fn carrying<B>(&self, body: B, uri: &Uri, proof: Option<&Proof>) -> Request<B> {
+        let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri.clone();
         request.headers_mut().clone_from(&self.headers);

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use http::{Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use crate::flight::Flights;
 use crate::telemetry::Metrics;
 
 use super::ask::Ask;
 use super::auth::{Auth, Proof};
+use super::challenge;
 use super::destination::{Destinations, Refused};
 use super::error::UpstreamError;
 use super::health::Health;
 use super::kind::ErrorKind;
 use super::pace::Pace;
 use super::redirect::{self, MAX_HOPS};
+use super::right::Right;
 use super::throttle::Throttle;
 use super::transport::Transport;
 use super::verdict;
@@ -27,6 +30,10 @@ pub(super) struct Attempts {
     pub(super) destinations: Arc<Destinations>,
     pub(super) health: Health,
     pub(super) metrics: Arc<Metrics>,
+    /// The question that tells what the upstream asks for.
+    pub(super) hello: Ask,
+    /// That question, once for all that wait for the answer.
+    pub(super) introductions: Flights<(), Result<(), UpstreamError>>,
     /// How fast a client must take a stream.
     pub(super) pace: Pace,
     /// Warnings that something is asked for again.
@@ -47,7 +54,7 @@ impl Attempts {
 
     /// Begins an attempt, if the upstream may be asked now.
     pub(super) async fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
-        let trial = self.health.admit(ask.kind).await.map_err(|kind| self.refuse(ask, kind))?;
+        let trial = self.health.admit(ask).await.map_err(|kind| self.refuse(ask, kind))?;
         Ok(Watch::start(&self.metrics, ask.kind).with(trial))
     }
 
@@ -58,8 +65,8 @@ impl Attempts {
     }
 
     /// Ends an attempt: counts it, and learns from it.
-    pub(super) fn end(&self, watch: Watch<'_>, error: Option<&UpstreamError>) {
-        self.health.note(watch.kind, error);
+    pub(super) fn end(&self, ask: &Ask, watch: Watch<'_>, error: Option<&UpstreamError>) {
+        self.health.note(ask, error);
         watch.stop(error);
     }
 
@@ -97,29 +104,32 @@ impl Attempts {
         }
     }
 
-    async fn ahead(&self, ask: &Ask) -> Result<Option<Proof>, UpstreamError> {
-        match &ask.scope {
-            Some(scope) => self.auth.ahead(scope).await,
-            None => Ok(None),
+    /// What to send before there is a challenge.
+    pub(super) async fn ahead(&self, ask: &Ask) -> Result<Option<Proof>, UpstreamError> {
+        match &ask.right {
+            Right::Nobodys => Ok(None),
+            Right::Own(scope) => self.auth.ahead(scope).await,
+            Right::Callers(caller) => Ok(caller.proof()),
         }
     }
 
     /// What to send in answer to a 401; `None` when there is nothing better than what was refused.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         ask: &Ask,
         response: &Response<Incoming>,
         refused: Option<&Proof>,
     ) -> Result<Option<Proof>, UpstreamError> {
-        match &ask.scope {
-            Some(scope) => self.auth.answer(response.headers(), refused, scope, &ask.asked()).await,
-            None => Ok(None),
+        match &ask.right {
+            Right::Own(scope) => self.auth.answer(response.headers(), refused, scope, &ask.asked()).await,
+            Right::Nobodys | Right::Callers(_) => Ok(None),
         }
     }
 
     /// The failure in an answer that is not the one hoped for.
     pub(super) async fn failure(&self, ask: &Ask, Answer { uri, response }: Answer) -> UpstreamError {
+        let told = if ask.is_on_behalf() { challenge::told(response.headers()) } else { Box::default() };
         let own = self.destinations.is_upstream(&uri);
-        ask.failed(&uri, verdict::failure(&self.transport, response, own).await)
+        ask.failed(&uri, verdict::failure(&self.transport, response, own.then_some(told)).await)
     }
 }

@@ -10,7 +10,8 @@ use super::credentials::Credentials;
 use super::destination::{Destinations, Origin, Refused};
 use super::error::{Asked, UpstreamError};
 use super::kind::{Denied, ErrorKind};
-use super::token::{Scope, Token, Tokens};
+use super::scope::Scope;
+use super::token::{Token, Tokens};
 
 /// How one upstream is convinced.
 pub(super) struct Auth {
@@ -37,13 +38,15 @@ pub(super) enum Proof {
     Account(HeaderValue),
     /// A token.
     Token(Arc<Token>),
+    /// What a caller sent.
+    Caller(HeaderValue),
 }
 
 impl Proof {
     /// The value of `Authorization`.
     pub(super) fn header(&self) -> &HeaderValue {
         match self {
-            Self::Account(header) => header,
+            Self::Account(header) | Self::Caller(header) => header,
             Self::Token(token) => token.header(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a 401 asks for (RFC 9110, section 11.6.1; the distribution project's token specification).
 
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_auth::parser::ChallengeParser;
 use http_auth::{ChallengeRef, ParamValue};
 
@@ -25,6 +25,16 @@ pub(super) struct TokenServer {
     pub(super) realm: Uri,
     /// How the upstream calls itself there.
     pub(super) service: Option<Box<str>>,
+}
+
+/// The most values of `WWW-Authenticate` that a caller is told, and the most bytes of each.
+const MAX_TOLD: usize = 8;
+const MAX_TOLD_BYTES: usize = 4 << 10;
+
+/// The challenges of an answer, as a caller that can meet them is to see them.
+pub(super) fn told(headers: &HeaderMap) -> Box<[HeaderValue]> {
+    let values = headers.get_all(WWW_AUTHENTICATE).iter();
+    values.filter(|value| value.len() <= MAX_TOLD_BYTES).take(MAX_TOLD).cloned().collect()
 }
 
 impl Challenge {

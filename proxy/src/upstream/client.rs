@@ -12,6 +12,7 @@ use onetag_oci::{Digest, MAX_DOCUMENT_BYTES, MediaType, Reference, Repository};
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
+use crate::flight::Flights;
 use crate::telemetry::{Metrics, UpstreamKind};
 
 use super::ask::Ask;
@@ -32,6 +33,8 @@ use super::pace::Pace;
 use super::places::{Place, Places};
 use super::probe::Probe;
 use super::retry;
+use super::right::{Caller, Right};
+use super::scope::Scope;
 use super::setup::SetupError;
 use super::stream::BlobSource;
 use super::throttle::Throttle;
@@ -45,9 +48,11 @@ const PASSED: [HeaderName; 3] = [CONTENT_TYPE, LINK, HeaderName::from_static("oc
 /// A registry that stands behind onetag; cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
-    url: Arc<UpstreamUrl>,
-    attempts: Arc<Attempts>,
-    places: Arc<Places>,
+    pub(super) url: Arc<UpstreamUrl>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) places: Arc<Places>,
+    /// On whose behalf it is asked; else it is on onetag's own.
+    caller: Option<Caller>,
 }
 
 /// The part of a blob that a client asks for, in its own words.
@@ -76,8 +81,8 @@ impl Upstream {
             metrics: Arc::clone(&metrics),
         };
         let auth = Auth::new(credentials, Tokens::new(fetch), Arc::clone(&destinations));
-        let ask = Ask::at(&url, UpstreamKind::Probe, Method::GET, "/v2/", None)?;
-        let probe = Probe { transport: transport.clone(), ask };
+        let hello = Ask::at(&url, UpstreamKind::Probe, Method::GET, "/v2/", Right::Nobodys)?;
+        let probe = Probe { transport: transport.clone(), ask: hello.clone() };
         let pace = Pace::new(transport.idle_timeout());
         let health = Health {
             breaker: Arc::new(Breaker::new(probe, Arc::clone(&metrics))),
@@ -92,10 +97,13 @@ impl Upstream {
                 destinations,
                 health,
                 metrics,
+                hello,
+                introductions: Flights::default(),
                 pace,
                 retries_told: Throttle::new(retry::TOLD_EVERY),
             }),
             places: Arc::new(Places::new(config.max_in_flight.get())),
+            caller: None,
         })
     }
 
@@ -104,6 +112,20 @@ impl Upstream {
     pub(super) fn with_pace(mut self, pace: Pace) -> Self {
         Arc::get_mut(&mut self.attempts).expect("nothing is under way").pace = pace;
         self
+    }
+
+    /// The same upstream, asked with what a caller sent as `Authorization`, or with none, in place of
+    /// onetag's own credentials. Connections, places and what is known of outages are shared.
+    ///
+    /// No token server is asked and no challenge is answered: a 401 or 403 is an error with the
+    /// [challenges](UpstreamError::challenges) that it came with. A 429 shuts nobody else out.
+    pub fn on_behalf(&self, authorization: Option<HeaderValue>) -> Self {
+        Self { caller: Some(Caller::new(authorization)), ..self.clone() }
+    }
+
+    /// Whether a caller's credentials are used in place of onetag's own.
+    pub fn is_on_behalf(&self) -> bool {
+        self.caller.is_some()
     }
 
     /// The registry's address.
@@ -120,7 +142,7 @@ impl Upstream {
         reference: &Reference,
     ) -> Result<Option<Manifest>, UpstreamError> {
         let ask = self.ask_for_manifest(UpstreamKind::Manifest, Method::GET, repository, reference)?;
-        let _place = self.place(&ask, repository).await?;
+        let _place = self.place(&ask, Some(repository)).await?;
         let read = |parts: &Parts, bytes| manifest::read(&parts.headers, bytes, reference);
         self.attempts.gather(&ask, MAX_DOCUMENT_BYTES, read).await.map(Result::ok)
     }
@@ -128,7 +150,7 @@ impl Upstream {
     /// What a reference names, without the bytes: the request of [`Self::manifest`] with HEAD.
     pub async fn head(&self, repository: &Repository, reference: &Reference) -> Result<Head, UpstreamError> {
         let ask = self.ask_for_manifest(UpstreamKind::Head, Method::HEAD, repository, reference)?;
-        let _place = self.place(&ask, repository).await?;
+        let _place = self.place(&ask, Some(repository)).await?;
         self.attempts.head(&ask).await
     }
 
@@ -140,8 +162,8 @@ impl Upstream {
         limit: usize,
     ) -> Result<Option<Bytes>, UpstreamError> {
         let path = format!("/v2/{repository}/blobs/{digest}");
-        let ask = self.ask(UpstreamKind::Config, Method::GET, &path, Some(repository))?;
-        let _place = self.place(&ask, repository).await?;
+        let ask = self.ask(UpstreamKind::Config, Method::GET, &path, Scope::pull(repository))?;
+        let _place = self.place(&ask, Some(repository)).await?;
         let verify = |_: &Parts, bytes: Bytes| manifest::verify(digest, &bytes).map(|()| bytes);
         self.attempts.gather(&ask, limit, verify).await.map(Result::ok)
     }
@@ -158,7 +180,7 @@ impl Upstream {
         range: Option<BlobRange>,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let path = format!("/v2/{repository}/blobs/{digest}");
-        let mut ask = self.ask(UpstreamKind::Blob, method, &path, Some(repository))?;
+        let mut ask = self.ask(UpstreamKind::Blob, method, &path, Scope::pull(repository))?;
         if let Some(BlobRange { range, if_range }) = range {
             ask = ask.with(RANGE, range);
             ask = if_range.into_iter().fold(ask, |ask, value| ask.with(IF_RANGE, value));
@@ -177,11 +199,16 @@ impl Upstream {
         path_and_query: &str,
         limit: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let ask = self.ask(UpstreamKind::Other, Method::GET, path_and_query, Some(repository))?;
+        let ask = self.ask(UpstreamKind::Other, Method::GET, path_and_query, Scope::pull(repository))?;
         if !belongs_to(ask.uri.path(), self.url.path_prefix(), repository) {
             return Err(ask.failed(&ask.uri, ErrorKind::Wrong(Wrong::Path)));
         }
-        let _place = self.place(&ask, repository).await?;
+        let _place = self.place(&ask, Some(repository)).await?;
+        self.passed(&ask, limit).await
+    }
+
+    /// What the upstream says of something small that is only passed on.
+    pub(super) async fn passed(&self, ask: &Ask, limit: usize) -> Result<Response<Bytes>, UpstreamError> {
         let pass = |parts: &Parts, bytes: Bytes| {
             if !is_json_object(&bytes) {
                 return Err(Wrong::Json);
@@ -190,7 +217,7 @@ impl Upstream {
             *response.headers_mut() = pick(&parts.headers, &PASSED);
             Ok(response)
         };
-        let found = self.attempts.gather(&ask, limit, pass).await?;
+        let found = self.attempts.gather(ask, limit, pass).await?;
         Ok(found.unwrap_or_else(|Absent(body)| {
             let mut absent = Response::new(body);
             *absent.status_mut() = StatusCode::NOT_FOUND;
@@ -206,27 +233,36 @@ impl Upstream {
         reference: &Reference,
     ) -> Result<Ask, UpstreamError> {
         let path = format!("/v2/{repository}/manifests/{reference}");
-        let ask = self.ask(kind, method, &path, Some(repository))?;
+        let ask = self.ask(kind, method, &path, Scope::pull(repository))?;
         Ok(ask.accepting(MediaType::ACCEPT_MANIFESTS))
     }
 
-    fn ask(
+    /// A question to the upstream by the right of the caller, or else of onetag itself in `scope`.
+    pub(super) fn ask(
         &self,
         kind: UpstreamKind,
         method: Method,
         path_and_query: &str,
-        scope: Option<&Repository>,
+        scope: Scope,
     ) -> Result<Ask, UpstreamError> {
-        let ask = Ask::at(&self.url, kind, method.clone(), path_and_query, scope);
+        let ask = Ask::at(&self.url, kind, method.clone(), path_and_query, self.right(scope));
         ask.map_err(|_| UpstreamError::new(Asked::at(method, &self.url), ErrorKind::Wrong(Wrong::Path)))
     }
 
-    async fn place(&self, ask: &Ask, repository: &Repository) -> Result<Place, UpstreamError> {
+    pub(super) fn right(&self, scope: Scope) -> Right {
+        self.caller.clone().map_or(Right::Own(scope), Right::Callers)
+    }
+
+    pub(super) async fn place(
+        &self,
+        ask: &Ask,
+        repository: Option<&Repository>,
+    ) -> Result<Place, UpstreamError> {
         self.in_time(ask, self.places.small(repository)).await
     }
 
     /// Waits for a place among the requests under way, but not while the upstream is down.
-    async fn in_time<P>(
+    pub(super) async fn in_time<P>(
         &self,
         ask: &Ask,
         place: impl Future<Output = Option<P>>,
@@ -254,7 +290,7 @@ fn is_json_object(bytes: &[u8]) -> bool {
 }
 
 /// What the token is for and what is asked for must be the same repository (threat T11).
-fn belongs_to(path: &str, prefix: &str, repository: &Repository) -> bool {
+pub(super) fn belongs_to(path: &str, prefix: &str, repository: &Repository) -> bool {
     let rest = path.strip_prefix(&format!("{prefix}/v2/{repository}/"));
     rest.is_some_and(|rest| {
         !rest.contains('%') && rest.split('/').all(|segment| !matches!(segment, "" | "." | ".."))

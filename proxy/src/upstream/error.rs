@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use onetag_config::UpstreamUrl;
 
 use crate::telemetry::UpstreamOutcome;
@@ -44,6 +44,8 @@ pub enum Fault {
     Settings,
     /// Nobody's but our own limit.
     Ours,
+    /// The client: the body that it sends.
+    Client,
 }
 
 impl UpstreamError {
@@ -90,6 +92,7 @@ impl UpstreamError {
             | ErrorKind::Redirect(_)
             | ErrorKind::Denied(Denied::Challenge | Denied::Realm(_)) => Fault::Registry,
             ErrorKind::Tls(_) | ErrorKind::Denied(_) => Fault::Settings,
+            ErrorKind::Client(_) => Fault::Client,
         }
     }
 
@@ -115,8 +118,19 @@ impl UpstreamError {
         }
     }
 
-    pub(super) fn outcome(&self) -> UpstreamOutcome {
+    /// What the upstream asks of the caller whom it refused: the values of `WWW-Authenticate`, at most eight
+    /// of 4 KiB. Only where the request was on behalf of a caller; what onetag itself is asked for is nothing
+    /// that a caller could answer.
+    pub fn challenges(&self) -> &[HeaderValue] {
         match self.kind() {
+            ErrorKind::Denied(Denied::Status { challenges, .. }) => challenges,
+            _ => &[],
+        }
+    }
+
+    /// How a metric counts it; not at all where the upstream has no part in it.
+    pub(super) fn outcome(&self) -> Option<UpstreamOutcome> {
+        let outcome = match self.kind() {
             ErrorKind::Connect(_) | ErrorKind::Tls(_) | ErrorKind::Broken(_) | ErrorKind::Status { .. } => {
                 UpstreamOutcome::Failed
             }
@@ -125,7 +139,9 @@ impl UpstreamError {
             ErrorKind::Limited { .. } => UpstreamOutcome::Limited,
             ErrorKind::Open { .. } => UpstreamOutcome::Refused,
             ErrorKind::Wrong(_) | ErrorKind::Redirect(_) => UpstreamOutcome::Wrong,
-        }
+            ErrorKind::Client(_) => return None,
+        };
+        Some(outcome)
     }
 }
 

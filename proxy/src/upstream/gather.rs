@@ -40,7 +40,7 @@ impl Attempts {
     ) -> Result<Result<T, Absent>, UpstreamError> {
         let mut watch = self.begin(ask).await?;
         let result = self.gather_watched(ask, limit, check, &mut watch).await;
-        self.end(watch, result.as_ref().err());
+        self.end(ask, watch, result.as_ref().err());
         result
     }
 

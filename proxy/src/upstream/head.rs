@@ -37,7 +37,7 @@ impl Attempts {
     async fn head_once(&self, ask: &Ask) -> Result<Head, UpstreamError> {
         let mut watch = self.begin(ask).await?;
         let result = self.head_watched(ask, &mut watch).await;
-        self.end(watch, result.as_ref().err());
+        self.end(ask, watch, result.as_ref().err());
         result
     }
 

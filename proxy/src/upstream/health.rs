@@ -7,6 +7,7 @@ use http::{StatusCode, Uri};
 
 use crate::telemetry::UpstreamKind;
 
+use super::ask::Ask;
 use super::breaker::{Breaker, Trial};
 use super::destination::Destinations;
 use super::detail::Detail;
@@ -29,43 +30,50 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// The gate before requests of this kind. A limit of the registry's rate is not one of its storage's.
-    fn of(&self, kind: UpstreamKind) -> Option<&Gate> {
-        match kind {
-            UpstreamKind::Blob | UpstreamKind::Token | UpstreamKind::Probe => None,
+    /// The gate before a question. A limit of the registry's rate is not one of its storage's, nor that of
+    /// pushes, which are not repeated here, one of pulls.
+    fn of(&self, ask: &Ask) -> Option<&Gate> {
+        match ask.kind {
+            // A limit is one account's. Each caller runs into its own, and shuts nobody else out.
+            _ if ask.is_on_behalf() => None,
+            UpstreamKind::Blob | UpstreamKind::Token | UpstreamKind::Probe | UpstreamKind::Write => None,
             UpstreamKind::Other => Some(&self.lists),
             UpstreamKind::Manifest | UpstreamKind::Head | UpstreamKind::Config => Some(&self.others),
         }
     }
 
-    /// Shuts what a 429 to a request of this kind is about. Whoever limits manifests is not asked for lists.
-    fn shut(&self, kind: UpstreamKind, wait: Duration) {
+    /// Shuts what a 429 to a question is about. Whoever limits manifests is not asked for lists.
+    fn shut(&self, ask: &Ask, wait: Duration) {
+        if ask.is_on_behalf() || ask.kind == UpstreamKind::Write {
+            return;
+        }
         self.lists.shut(wait);
-        if kind != UpstreamKind::Other {
+        if ask.kind != UpstreamKind::Other {
             self.others.shut(wait);
         }
     }
 }
 
 impl Health {
-    /// Whether a request of this kind may go out.
-    pub(super) async fn admit(&self, kind: UpstreamKind) -> Result<Option<Trial<'_>>, ErrorKind> {
+    /// Whether a question may go out.
+    pub(super) async fn admit(&self, ask: &Ask) -> Result<Option<Trial<'_>>, ErrorKind> {
         self.breaker.look()?;
-        match self.gates.of(kind).and_then(Gate::left) {
+        match self.gates.of(ask).and_then(Gate::left) {
             Some(left) => Err(ErrorKind::Limited { retry_after: Some(left), detail: Detail::default() }),
             None => self.breaker.admit().await,
         }
     }
 
-    /// Learns from an attempt of this kind that came to its end.
-    pub(super) fn note(&self, kind: UpstreamKind, error: Option<&UpstreamError>) {
+    /// Learns from an attempt at a question that came to its end.
+    pub(super) fn note(&self, ask: &Ask, error: Option<&UpstreamError>) {
         let Some(error) = error else { return self.breaker.answered() };
         match (self.is_own(error), error.kind()) {
             (true, what) if is_outage(what) => self.breaker.failed(error),
             // It says nothing about what the upstream would have said.
             (_, ErrorKind::Tls(_)) if !error.is_redirected() => {}
+            (_, ErrorKind::Client(_)) => {}
             (true, ErrorKind::Limited { retry_after: Some(wait), .. }) => {
-                self.gates.shut(kind, *wait);
+                self.gates.shut(ask, *wait);
                 self.breaker.answered();
             }
             // Whoever redirects is there. A token server elsewhere tells nothing about the upstream.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use onetag_oci::{Digest, MediaType};
 
 use super::breaker::Last;
@@ -65,6 +65,35 @@ pub enum ErrorKind {
     /// A redirect that is not followed.
     #[error("the redirect is not followed: {0}")]
     Redirect(Refused),
+    /// The body of a request that writes did not come as it should. The upstream has no part in it.
+    #[error(transparent)]
+    Client(ClientFault),
+}
+
+/// What is wrong with the body that a client sends.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientFault {
+    /// The next bytes did not come.
+    #[error("the client sent nothing of the body within {} ms", .limit.as_millis())]
+    Stalled {
+        /// For how long they were waited for.
+        limit: Duration,
+    },
+    /// The client's connection broke, or what it sent was no body.
+    #[error("the client's body broke: {0}")]
+    Broken(Cause),
+    /// Less or more than the length that was announced.
+    #[error("the body has not the {announced} bytes that its length announced")]
+    Length {
+        /// The announced length.
+        announced: u64,
+    },
+    /// More than is taken.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The most that is taken.
+        limit: u64,
+    },
 }
 
 /// What a request waited for in vain.
@@ -100,6 +129,8 @@ pub enum Denied {
         status: StatusCode,
         /// What the upstream says about it.
         detail: Detail,
+        /// What it asks of the caller that the request was for; empty where it was for nobody.
+        challenges: Box<[HeaderValue]>,
     },
     /// No challenge, or one that is neither Basic nor Bearer.
     #[error("it answered 401 without a Basic or Bearer challenge")]

@@ -1,5 +1,6 @@
 //! The registry behind onetag: requests with credentials, bounded in time and size.
 
+mod access;
 mod ask;
 mod attempt;
 mod auth;
@@ -30,6 +31,8 @@ mod probe;
 mod redirect;
 mod retry;
 mod retry_after;
+mod right;
+mod scope;
 mod setup;
 mod stream;
 mod throttle;
@@ -37,6 +40,7 @@ mod token;
 mod token_fetch;
 mod transport;
 mod verdict;
+mod via;
 mod watch;
 
 #[cfg(test)]
@@ -51,6 +55,8 @@ pub use destination::Refused;
 pub use detail::Detail;
 pub use error::{Asked, Fault, UpstreamError};
 pub use head::Head;
-pub use kind::{Denied, ErrorKind, Phase, Wrong};
+pub use kind::{ClientFault, Denied, ErrorKind, Phase, Wrong};
 pub use manifest::Manifest;
+pub use scope::Actions;
 pub use setup::SetupError;
+pub use via::own_via;

@@ -1,5 +1,5 @@
-//! Places among the requests under way (goal G8): no repository has them all, and streams, which may last,
-//! have places of their own.
+//! Places among the requests under way (goal G8): no repository has them all, and streams and writes, which
+//! may last, have places of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,9 @@ const LEAST_SHARE: usize = 8;
 /// The least number of streams.
 const LEAST_STREAMS: usize = 256;
 
+/// The number of writes.
+const WRITES: usize = 256;
+
 /// So many streams go with one small request: they hold no more than a piece in memory.
 const STREAMS_EACH: usize = 4;
 
@@ -20,6 +23,7 @@ const STREAMS_EACH: usize = 4;
 pub(super) struct Places {
     small: Arc<Pool>,
     streams: Arc<Pool>,
+    writes: Arc<Pool>,
 }
 
 /// Places of one sort.
@@ -27,7 +31,7 @@ struct Pool {
     all: Arc<Semaphore>,
     share: usize,
     /// The repositories that have a request under way or waiting, and no others.
-    shares: Mutex<HashMap<Repository, Share>>,
+    shares: Mutex<HashMap<Option<Repository>, Share>>,
 }
 
 struct Share {
@@ -43,23 +47,24 @@ pub(super) struct Place {
     _user: User,
 }
 
-/// One that uses the share of a repository, or waits for it.
+/// One that uses the share of a repository, or of all that is not about one, or waits for it.
 struct User {
     pool: Arc<Pool>,
-    repository: Repository,
+    repository: Option<Repository>,
 }
 
 impl Places {
     /// Places for `max_in_flight` small requests, and for streams.
     pub(super) fn new(max_in_flight: usize) -> Self {
         let streams = max_in_flight.saturating_mul(STREAMS_EACH).max(LEAST_STREAMS);
-        Self { small: Pool::new(max_in_flight), streams: Pool::new(streams) }
+        let writes = Pool::new(WRITES);
+        Self { small: Pool::new(max_in_flight), streams: Pool::new(streams), writes }
     }
 
-    /// Waits for a place for a small request.
+    /// Waits for a place for a small request, which need not be about a repository.
     ///
     /// `None` never comes: the semaphores are not closed.
-    pub(super) async fn small(&self, repository: &Repository) -> Option<Place> {
+    pub(super) async fn small(&self, repository: Option<&Repository>) -> Option<Place> {
         self.small.place(repository).await
     }
 
@@ -67,7 +72,14 @@ impl Places {
     ///
     /// `None` never comes: the semaphores are not closed.
     pub(super) async fn stream(&self, repository: &Repository) -> Option<Place> {
-        self.streams.place(repository).await
+        self.streams.place(Some(repository)).await
+    }
+
+    /// Waits for a place for a write, which lasts for as long as its client takes.
+    ///
+    /// `None` never comes: the semaphores are not closed.
+    pub(super) async fn write(&self, repository: &Repository) -> Option<Place> {
+        self.writes.place(Some(repository)).await
     }
 }
 
@@ -79,23 +91,23 @@ impl Pool {
 
     /// Waits for a place. It waits for one in the repository's share first: those that wait for their own
     /// neighbours take nothing from others.
-    async fn place(self: &Arc<Self>, repository: &Repository) -> Option<Place> {
+    async fn place(self: &Arc<Self>, repository: Option<&Repository>) -> Option<Place> {
         let (user, share) = self.user(repository);
         let in_share = share.acquire_owned().await.ok()?;
         let among_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Place { _among_all: among_all, _in_share: in_share, _user: user })
     }
 
-    fn user(self: &Arc<Self>, repository: &Repository) -> (User, Arc<Semaphore>) {
+    fn user(self: &Arc<Self>, repository: Option<&Repository>) -> (User, Arc<Semaphore>) {
         let mut shares = self.shares();
         let share = shares
-            .entry(repository.clone())
+            .entry(repository.cloned())
             .or_insert_with(|| Share { places: Arc::new(Semaphore::new(self.share)), users: 0 });
         share.users += 1;
-        (User { pool: Arc::clone(self), repository: repository.clone() }, Arc::clone(&share.places))
+        (User { pool: Arc::clone(self), repository: repository.cloned() }, Arc::clone(&share.places))
     }
 
-    fn shares(&self) -> MutexGuard<'_, HashMap<Repository, Share>> {
+    fn shares(&self) -> MutexGuard<'_, HashMap<Option<Repository>, Share>> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,12 +138,12 @@ mod tests {
     fn one_repository_cannot_take_all_places() {
         let places = Places::new(40);
         let (slow, other) = (repository("slow"), repository("other"));
-        let taken: Vec<_> = std::iter::from_fn(|| places.small(&slow).now_or_never()).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| places.small(Some(&slow)).now_or_never()).collect();
         assert_eq!(taken.len(), 10);
-        let others: Vec<_> = std::iter::from_fn(|| places.small(&other).now_or_never()).collect();
+        let others: Vec<_> = std::iter::from_fn(|| places.small(Some(&other)).now_or_never()).collect();
         assert_eq!(others.len(), 10);
         drop(taken);
-        assert!(places.small(&slow).now_or_never().is_some());
+        assert!(places.small(Some(&slow)).now_or_never().is_some());
         let streams: Vec<_> = std::iter::from_fn(|| places.stream(&slow).now_or_never()).collect();
         assert_eq!(streams.len(), 64);
         assert!(places.stream(&other).now_or_never().is_some());
@@ -141,7 +153,7 @@ mod tests {
     fn all_repositories_together_have_no_more_than_there_are() {
         let places = Places::new(3);
         let names: Vec<_> = (0..4).map(|number| repository(&format!("r{number}"))).collect();
-        let taken: Vec<_> = names.iter().filter_map(|name| places.small(name).now_or_never()).collect();
+        let taken: Vec<_> = names.iter().filter_map(|name| places.small(Some(name)).now_or_never()).collect();
         assert_eq!(taken.len(), 3);
     }
 
@@ -149,10 +161,10 @@ mod tests {
     fn shares_are_kept_for_as_long_as_they_are_used() {
         let places = Places::new(8);
         let name = repository("app");
-        let mut taken: Vec<_> = (0..8).map(|_| places.small(&name).now_or_never().unwrap()).collect();
-        let mut waiting = Box::pin(places.small(&name));
+        let mut taken: Vec<_> = (0..8).map(|_| places.small(Some(&name)).now_or_never().unwrap()).collect();
+        let mut waiting = Box::pin(places.small(Some(&name)));
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert_eq!(places.small.shares()[&name].users, 9);
+        assert_eq!(places.small.shares()[&Some(name.clone())].users, 9);
         taken.pop();
         assert!(waiting.as_mut().now_or_never().is_some(), "the place goes to the one that waits");
         drop(taken);

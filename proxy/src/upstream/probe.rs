@@ -61,7 +61,7 @@ impl Probe {
         let response = self.transport.send(self.ask.request(&self.ask.uri, None)).await?;
         watch.headers();
         if !is_life(&response) {
-            return Err(verdict::failure(&self.transport, response, true).await);
+            return Err(verdict::failure(&self.transport, response, Some(Box::default())).await);
         }
         self.transport.discard(response.into_body()).await;
         Ok(())

@@ -77,7 +77,7 @@ impl BlobSource {
     async fn open_once(&self) -> Result<Answer, UpstreamError> {
         let mut watch = self.attempts.begin(&self.ask).await?;
         let result = self.ask_checked(&mut watch).await;
-        self.attempts.end(watch, result.as_ref().err());
+        self.attempts.end(&self.ask, watch, result.as_ref().err());
         result
     }
 

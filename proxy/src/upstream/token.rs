@@ -6,20 +6,17 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method};
 use moka::ops::compute::Op;
 use moka::sync::Cache;
-use onetag_oci::Repository;
 
 use crate::flight::Flights;
 
 use super::challenge::TokenServer;
 use super::error::UpstreamError;
 use super::kind::ErrorKind;
+use super::scope::Scope;
 use super::token_fetch::TokenFetch;
 
-/// The most tokens that are kept; there is one per repository.
+/// The most tokens that are kept; there is one per repository and what is done with it.
 const MAX_TOKENS: u64 = 10_000;
-
-/// What the right that a token grants is for: to pull from one repository.
-pub(super) type Scope = Repository;
 
 /// A token that grants something at the upstream.
 pub(super) struct Token {

@@ -83,10 +83,15 @@ impl TokenFetch {
         watch: &mut Watch<'_>,
     ) -> Result<Token, ErrorKind> {
         let asked_at = Instant::now();
-        let response = self.transport.send(request(key, credential)?).await?;
+        let sent = self.transport.send(request(key, credential)?).await;
+        let response = sent.map_err(|kind| match kind {
+            // Its name is one that may be asked, and led to an address that may not.
+            ErrorKind::Redirect(refused) => ErrorKind::Denied(Denied::Realm(refused)),
+            kind => kind,
+        })?;
         watch.headers();
         if response.status() != StatusCode::OK {
-            return Err(verdict::failure(&self.transport, response, true).await);
+            return Err(verdict::failure(&self.transport, response, Some(Box::default())).await);
         }
         let body = self.transport.gather(response.into_body(), MAX_ANSWER_BYTES).await?;
         read(&body, asked_at).ok_or(ErrorKind::Wrong(Wrong::Json))
@@ -108,44 +113,48 @@ fn read(body: &[u8], asked_at: Instant) -> Option<Token> {
 
 /// The request for a token: a GET, or with an identity token the OAuth 2 form, which alone takes it.
 fn request(key: &TokenKey, credential: Option<&Credential>) -> Result<Request<Full<Bytes>>, ErrorKind> {
-    let mut fields = Vec::new();
-    if let Some(service) = &key.server.service {
-        fields.push(("service", &**service));
-    }
-    let scope = format!("repository:{}:pull", key.scope);
-    fields.push(("scope", &scope));
+    let service = key.server.service.as_deref().map(|service| ("service", service));
+    let scopes = key.scope.words();
     let request = Request::builder().header(ACCEPT, "application/json");
     let request = match credential {
         Some(Credential::Identity(token)) => {
-            fields.extend([
+            // In a form, all scopes are one value (RFC 6749, section 3.3).
+            let scopes = scopes.join(" ");
+            let scope = (!scopes.is_empty()).then_some(("scope", &*scopes));
+            let rest = [
                 ("grant_type", "refresh_token"),
                 ("client_id", "onetag"),
                 ("refresh_token", token.expose()),
-            ]);
+            ];
             request
                 .method(Method::POST)
                 .uri(key.server.realm.clone())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(Full::from(encode(&fields)))
+                .body(Full::from(encode(service.into_iter().chain(scope).chain(rest))))
         }
-        Some(Credential::Basic(account)) => request
-            .uri(with_query(&key.server.realm, &fields)?)
-            .header(AUTHORIZATION, account)
-            .body(Full::default()),
-        None => request.uri(with_query(&key.server.realm, &fields)?).body(Full::default()),
+        account => {
+            let scopes = scopes.iter().map(|scope| ("scope", &**scope));
+            let query = encode(service.into_iter().chain(scopes));
+            let request = request.uri(with_query(&key.server.realm, &query)?);
+            match account {
+                Some(Credential::Basic(account)) => request.header(AUTHORIZATION, account),
+                _ => request,
+            }
+            .body(Full::default())
+        }
     };
     // Each part was checked before.
     request.map_err(|_| ErrorKind::Denied(Denied::Challenge))
 }
 
-fn with_query(realm: &Uri, fields: &[(&str, &str)]) -> Result<Uri, ErrorKind> {
+fn with_query(realm: &Uri, query: &str) -> Result<Uri, ErrorKind> {
     let separator = if realm.query().is_some() { '&' } else { '?' };
-    format!("{realm}{separator}{}", encode(fields)).parse().map_err(|_| ErrorKind::Denied(Denied::Challenge))
+    format!("{realm}{separator}{query}").parse().map_err(|_| ErrorKind::Denied(Denied::Challenge))
 }
 
-fn encode(fields: &[(&str, &str)]) -> String {
+fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let encoded = |text| utf8_percent_encode(text, ENCODED);
-    let pairs: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+    let pairs: Vec<_> = fields.map(|(key, value)| format!("{key}={}", encoded(value))).collect();
     pairs.join("&")
 }
 
@@ -154,17 +163,31 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::super::challenge::TokenServer;
+    use super::super::scope::{Actions, Scope};
     use super::*;
+
+    fn key(from: Option<&str>) -> TokenKey {
+        let realm = Uri::from_static("https://auth.example.com/token");
+        let server = TokenServer { realm, service: Some("a b&c".into()) };
+        let repository = "team/app".parse().unwrap();
+        let from = from.map(|name| name.parse().unwrap());
+        TokenKey { server, scope: Scope::Repository { repository, actions: Actions::Push, from } }
+    }
 
     #[tokio::test]
     async fn an_identity_token_stands_in_a_form_with_all_that_a_query_would_hold() {
-        let realm = Uri::from_static("https://auth.example.com/token");
-        let server = TokenServer { realm, service: Some("a b&c".into()) };
-        let key = TokenKey { server, scope: "team/app".parse().unwrap() };
-        let request = request(&key, Some(&Credential::Identity("s=e+c".into()))).unwrap();
+        let request = request(&key(Some("base")), Some(&Credential::Identity("s=e+c".into()))).unwrap();
         let form = request.into_body().collect().await.unwrap().to_bytes();
-        let expected = "service=a%20b%26c&scope=repository%3Ateam%2Fapp%3Apull&grant_type=refresh_token\
-                        &client_id=onetag&refresh_token=s%3De%2Bc";
+        let expected = "service=a%20b%26c&scope=repository%3Ateam%2Fapp%3Apull%2Cpush%20repository%3Abase%3Apull\
+                        &grant_type=refresh_token&client_id=onetag&refresh_token=s%3De%2Bc";
         assert_eq!(form, expected);
+    }
+
+    #[test]
+    fn each_scope_is_a_value_of_its_own_in_a_query() {
+        let request = request(&key(Some("base")), None).unwrap();
+        let expected = "service=a%20b%26c&scope=repository%3Ateam%2Fapp%3Apull%2Cpush\
+                        &scope=repository%3Abase%3Apull";
+        assert_eq!(request.uri().query(), Some(expected));
     }
 }

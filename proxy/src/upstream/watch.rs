@@ -10,7 +10,7 @@ use super::error::UpstreamError;
 /// Measures an attempt up to its headers and counts it once its outcome is known.
 pub(super) struct Watch<'m> {
     metrics: &'m Metrics,
-    pub(super) kind: UpstreamKind,
+    kind: UpstreamKind,
     started: Instant,
     headers_after: Option<Duration>,
     absent: bool,
@@ -42,10 +42,12 @@ impl<'m> Watch<'m> {
     pub(super) fn stop(self, error: Option<&UpstreamError>) {
         let outcome = match error {
             Some(error) => error.outcome(),
-            None if self.absent => UpstreamOutcome::Absent,
-            None => UpstreamOutcome::Ok,
+            None if self.absent => Some(UpstreamOutcome::Absent),
+            None => Some(UpstreamOutcome::Ok),
         };
         let took = self.headers_after.unwrap_or_else(|| self.started.elapsed());
-        self.metrics.upstream(self.kind, outcome, took);
+        if let Some(outcome) = outcome {
+            self.metrics.upstream(self.kind, outcome, took);
+        }
     }
 }
