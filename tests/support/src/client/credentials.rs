@@ -66,9 +66,10 @@ impl Login {
         let Some(realm) = challenge.parameter("realm").filter(|_| challenge.is("bearer")) else {
             return Ok(None);
         };
-        let scopes = challenge.parameter("scope").unwrap_or_default();
-        let scopes: String = scopes.split(' ').map(|scope| format!("&scope={scope}")).collect();
-        let url = format!("{realm}?service={}{scopes}", challenge.parameter("service").unwrap_or_default());
+        let mut url = format!("{realm}?service={}", challenge.parameter("service").unwrap_or_default());
+        for scope in challenge.parameter("scope").unwrap_or_default().split(' ') {
+            url.extend(["&scope=", scope]);
+        }
         let headers: Vec<_> = own.iter().map(|own| ("authorization", own.as_str())).collect();
         let issued = self.client.get(&url, &headers).await?;
         if issued.status != 200 {
