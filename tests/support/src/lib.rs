@@ -20,5 +20,5 @@ pub mod tls;
 pub use background::wait_for;
 pub use image::{Image, Index, sha256, sha512};
 pub use process::{DockerRegistry, Onetag, require, run};
-pub use registry::{BlobServer, Fault, Kind, Match, Recorded, Registry};
+pub use registry::{Account, BlobServer, Fault, Kind, Locations, Match, Recorded, Registry, TokenServer};
 pub use tls::Authority;

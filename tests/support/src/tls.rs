@@ -97,17 +97,22 @@ impl Identity {
         (certificate, write(directory, &format!("{name}.key"), &self.key))
     }
 
+    pub(crate) fn certificate_der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM from rcgen")
+    }
+
+    pub(crate) fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM from rcgen")
+    }
+
     /// Serves HTTP/1.1 over TLS with this identity.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        let certificate =
-            CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM from rcgen");
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("PEM from rcgen");
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
                 .expect("the provider knows these versions")
                 .with_no_client_auth()
-                .with_single_cert(vec![certificate], key)
+                .with_single_cert(vec![self.certificate_der()], self.key_der())
                 .expect("the key is the certificate's");
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         TlsAcceptor::from(Arc::new(config))

@@ -1,15 +1,15 @@
 //! One connection and the requests on it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -17,44 +17,46 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::{Error, Response, build, parse};
+use super::body::{Body, Sent};
+use super::trust::{H2, Protocol};
+use super::{Client, Error, Response, build, parse};
 
 /// An open connection; it closes when dropped.
 pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
     driver: JoinHandle<()>,
     timeout: Duration,
 }
 
+enum Sender {
+    Http1(http1::SendRequest<Sent>),
+    Http2(http2::SendRequest<Sent>),
+}
+
 impl Connection {
-    pub(super) async fn open(
-        uri: &Uri,
-        tls: Option<&Arc<ClientConfig>>,
-        timeout: Duration,
-    ) -> Result<Self, Error> {
+    pub(super) async fn open(uri: &Uri, client: &Client) -> Result<Self, Error> {
         let secure = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let stream = TcpStream::connect((host, port)).await.map_err(Error::Connect)?;
-        if !secure {
-            return Self::over(stream, timeout).await;
-        }
-        let tls = Arc::clone(tls.expect("https needs Client::trusting"));
-        let name = ServerName::try_from(host.to_owned()).expect("a host name");
-        let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(Error::Connect)?;
-        Self::over(stream, timeout).await
+        let (sender, driver) = if secure {
+            let name = ServerName::try_from(host.to_owned()).expect("a host name");
+            let connector = TlsConnector::from(Arc::new(client.trust.tls(client.protocol)));
+            let stream = connector.connect(name, stream).await.map_err(Error::Connect)?;
+            let chosen = stream.get_ref().1.alpn_protocol() == Some(H2);
+            if client.protocol == Protocol::Http2 && !chosen {
+                return Err(Error::Connect(io::Error::other("the server does not speak HTTP/2")));
+            }
+            handshake(stream, chosen).await?
+        } else {
+            handshake(stream, client.protocol == Protocol::Http2).await?
+        };
+        Ok(Self { sender, driver, timeout: client.timeout })
     }
 
-    async fn over<S>(stream: S, timeout: Duration) -> Result<Self, Error>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Error::Exchange)?;
-        let driver = tokio::spawn(async move {
-            // Its failure reaches the request that is under way.
-            let _reported = connection.await;
-        });
-        Ok(Self { sender, driver, timeout })
+    /// Whether HTTP/2 is spoken on it.
+    pub fn is_http2(&self) -> bool {
+        matches!(self.sender, Sender::Http2(_))
     }
 
     /// One request; the response is read to its end.
@@ -63,23 +65,39 @@ impl Connection {
         method: &str,
         url: &str,
         headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
+        body: impl Into<Body>,
     ) -> Result<Response, Error> {
-        let request = build(method, &parse(url), headers, body.into());
-        self.send(request, Instant::now() + self.timeout).await
+        let deadline = Instant::now() + self.timeout;
+        self.send(method, &parse(url), headers, body.into(), deadline).await
     }
 
     pub(super) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        method: &str,
+        uri: &Uri,
+        headers: &[(&str, &str)],
+        body: Body,
         deadline: Instant,
     ) -> Result<Response, Error> {
-        let head = timeout_at(deadline, async {
-            self.sender.ready().await.map_err(Error::Exchange)?;
-            self.sender.send_request(request).await.map_err(Error::Exchange)
-        });
-        let response = head.await.map_err(|_| Error::TimedOut)??;
+        let request = build(method, uri, headers, body.into_sent(), self.is_http2());
+        let head = timeout_at(deadline, self.sender.send(request));
+        let response = head.await.map_err(|_| Error::TimedOut)?.map_err(Error::Exchange)?;
         read(response, deadline).await
+    }
+}
+
+impl Sender {
+    async fn send(&mut self, request: Request<Sent>) -> hyper::Result<http::Response<Incoming>> {
+        match self {
+            Self::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Self::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
     }
 }
 
@@ -87,6 +105,28 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// Begins HTTP on a stream. A failure of the connection reaches the request that is under way, so that its driver
+/// need not report it.
+async fn handshake<S>(stream: S, http2: bool) -> Result<(Sender, JoinHandle<()>), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(stream);
+    if http2 {
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), stream).await.map_err(Error::Exchange)?;
+        let driver = tokio::spawn(async move {
+            let _reported = connection.await;
+        });
+        return Ok((Sender::Http2(sender), driver));
+    }
+    let (sender, connection) = http1::handshake(stream).await.map_err(Error::Exchange)?;
+    let driver = tokio::spawn(async move {
+        let _reported = connection.await;
+    });
+    Ok((Sender::Http1(sender), driver))
 }
 
 /// Reads a body; what came before a failure is kept in the error.

@@ -1,51 +1,67 @@
-//! A plain HTTP/1.1 client that hides nothing: no redirects, no retries, no decoding, one connection a request.
+//! A plain HTTP client that hides nothing: no redirects, no retries, no decoding, one connection a request.
 
+mod body;
 mod connection;
+mod credentials;
 mod response;
+#[cfg(test)]
+mod tests;
+mod trust;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
-use http_body_util::Full;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use http::{Method, Request, Uri, Version};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use body::Sent;
+use trust::{Protocol, Trust};
+
+use crate::tls::Identity;
+
+pub use body::Body;
 pub use connection::Connection;
+pub use credentials::{Login, basic, bearer};
 pub use response::{Error, Response};
 
 /// A client with its trust and its patience.
 #[derive(Clone)]
 pub struct Client {
-    tls: Option<Arc<ClientConfig>>,
+    trust: Trust,
+    protocol: Protocol,
     timeout: Duration,
 }
 
 impl Client {
     /// For `http://`; waits 30 s at most for a whole response.
     pub fn plain() -> Self {
-        Self { tls: None, timeout: Duration::from_secs(30) }
+        Self { trust: Trust::nobody(), protocol: Protocol::Http1, timeout: Duration::from_secs(30) }
     }
 
     /// For `https://` too, trusting the certificates of this PEM text.
     pub fn trusting(ca_pem: &str) -> Self {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
-            roots.add(certificate.expect("a certificate in PEM")).expect("a certificate that can be a root");
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows these versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { tls: Some(Arc::new(config)), ..Self::plain() }
+        Self { trust: Trust::of(ca_pem), ..Self::plain() }
+    }
+
+    /// Shows this certificate to a server that asks for one.
+    #[must_use]
+    pub fn identity(self, identity: &Identity) -> Self {
+        Self { trust: self.trust.with_identity(identity.clone()), ..self }
+    }
+
+    /// Speaks HTTP/2 alone, in the clear without asking first.
+    #[must_use]
+    pub fn http2(self) -> Self {
+        Self { protocol: Protocol::Http2, ..self }
+    }
+
+    /// Over TLS offers HTTP/2 beside HTTP/1.1 and speaks what the server prefers; in the clear HTTP/1.1.
+    #[must_use]
+    pub fn negotiating(self) -> Self {
+        Self { protocol: Protocol::Negotiated, ..self }
     }
 
     /// Waits this long at most for a whole response.
@@ -71,18 +87,17 @@ impl Client {
         method: &str,
         url: &str,
         headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
+        body: impl Into<Body>,
     ) -> Result<Response, Error> {
         let deadline = Instant::now() + self.timeout;
-        let request = build(method, &parse(url), headers, body.into());
         let opening = timeout_at(deadline, self.connect(url));
         let mut connection = opening.await.map_err(|_| Error::TimedOut)??;
-        connection.send(request, deadline).await
+        connection.send(method, &parse(url), headers, body.into(), deadline).await
     }
 
     /// Opens a connection to the host of `url`, for several requests one after another.
     pub async fn connect(&self, url: &str) -> Result<Connection, Error> {
-        Connection::open(&parse(url), self.tls.as_ref(), self.timeout).await
+        Connection::open(&parse(url), self).await
     }
 }
 
@@ -101,7 +116,7 @@ pub async fn request(
     method: &str,
     url: &str,
     headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
+    body: impl Into<Body>,
 ) -> Result<Response, Error> {
     Client::plain().request(method, url, headers, body).await
 }
@@ -120,15 +135,19 @@ fn parse(url: &str) -> Uri {
     uri
 }
 
-fn build(method: &str, uri: &Uri, headers: &[(&str, &str)], body: Bytes) -> Request<Full<Bytes>> {
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let mut request =
-        Request::builder().method(Method::from_bytes(method.as_bytes()).expect("a method")).uri(target);
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-        request = request.header("host", uri.authority().map_or("", |authority| authority.as_str()));
+/// Over HTTP/2 the target names the host, over HTTP/1.1 a header does.
+fn build(method: &str, uri: &Uri, headers: &[(&str, &str)], body: Sent, http2: bool) -> Request<Sent> {
+    let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).expect("a method"));
+    if http2 {
+        request = request.uri(uri).version(Version::HTTP_2);
+    } else {
+        request = request.uri(uri.path_and_query().map_or("/", |target| target.as_str()));
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request = request.header("host", uri.authority().map_or("", |authority| authority.as_str()));
+        }
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Full::new(body)).expect("a request that HTTP can carry")
+    request.body(body).expect("a request that HTTP can carry")
 }

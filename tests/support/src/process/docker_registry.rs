@@ -1,46 +1,39 @@
 //! The distribution project's registry, as a real upstream.
 
-use std::fmt::Write as _;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::TempDir;
 
 use rustix::process::Signal;
 
 use super::child::Running;
-use super::require::require;
+use super::docker_settings::{DockerRegistryBuilder, PROGRAM};
 use crate::background::wait_for;
-use crate::client::{self, Response};
+use crate::client::{Login, Response};
 use crate::digest::sha256;
 use crate::image::{Image, Index};
 
-const PROGRAM: &str = "docker-registry";
 const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// A running `docker-registry` on a free port with its content in a temporary directory; killed when dropped.
 pub struct DockerRegistry {
     url: String,
-    basic: bool,
+    login: Login,
     // Declared before the directory, so that the program is gone when its files go.
     running: Running,
     _directory: TempDir,
 }
 
 impl DockerRegistry {
-    /// The user of a registry from [`Self::start_with_basic`].
+    /// The user of a registry that asks for a password.
     pub const USER: &str = "testkit";
     /// The password of that user.
     pub const PASSWORD: &str = "secret";
-    /// bcrypt, as htpasswd writes it, of [`Self::PASSWORD`].
-    const HTPASSWD: &str = "testkit:$2b$04$UvUVetrAc99GN54M4CQ1X.RLNaeREDC0cc9hHunk4U6bHYqkufTpq\n";
 
-    /// An open registry; `None` when the program is not installed (see [`require`]).
+    /// An open registry; `None` when the program is not installed (see [`super::require`]).
     pub fn start() -> Option<Self> {
-        Self::launch(false, "")
+        Self::builder().start()
     }
 
     /// A registry that notifies `url` of what happens, with `Authorization: Bearer TOKEN`.
@@ -49,22 +42,23 @@ impl DockerRegistry {
             "notifications:\n  endpoints:\n    - name: testkit\n      url: {url}\n      headers:\n        \
              Authorization: [Bearer {token}]\n      timeout: 5s\n      threshold: 5\n      backoff: 100ms\n"
         );
-        Self::launch(false, &settings)
+        Self::builder().settings(&settings).start()
     }
 
     /// A registry that asks for [`Self::USER`] and [`Self::PASSWORD`].
     pub fn start_with_basic() -> Option<Self> {
-        Self::launch(true, "")
+        Self::builder().basic().start()
     }
 
-    /// `settings` is further YAML for its configuration.
-    fn launch(basic: bool, settings: &str) -> Option<Self> {
-        if !require(PROGRAM) {
-            return None;
-        }
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let config = write_config(directory.path(), basic, settings);
+    /// Sets up a registry with access control or TLS.
+    pub fn builder() -> DockerRegistryBuilder {
+        DockerRegistryBuilder::new()
+    }
+
+    /// Starts the program with the configuration that lies in `directory`.
+    pub(super) fn launch(directory: TempDir, scheme: &str, login: Login) -> Self {
         let mut command = Command::new(PROGRAM);
+        let config = directory.path().join(DockerRegistryBuilder::CONFIG);
         command.arg("serve").arg(config).env("OTEL_TRACES_EXPORTER", "none");
         let mut address = None;
         let running = Running::start(command, START_LIMIT, |line| {
@@ -72,11 +66,11 @@ impl DockerRegistry {
             address = said.and_then(|rest| rest.split(['"', ',', ' ']).next()).map(str::to_owned);
             address.is_some()
         });
-        let url = format!("http://{}", address.expect("seen above"));
-        Some(Self { url, basic, running, _directory: directory })
+        let url = format!("{scheme}://{}", address.expect("seen above"));
+        Self { url, login, running, _directory: directory }
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or with `https`.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -147,33 +141,11 @@ impl DockerRegistry {
 
     fn send(&self, method: &str, url: &str, media_type: Option<&str>, body: &[u8]) -> Response {
         let (method, url, body) = (method.to_owned(), url.to_owned(), body.to_vec());
-        let media_type = media_type.map(str::to_owned);
-        let authorization = self
-            .basic
-            .then(|| format!("Basic {}", BASE64.encode(format!("{}:{}", Self::USER, Self::PASSWORD))));
+        let (login, media_type) = (self.login.clone(), media_type.map(str::to_owned));
         wait_for(async move {
-            let media_type = media_type.as_deref().map(|value| ("content-type", value));
-            let authorization = authorization.as_deref().map(|value| ("authorization", value));
-            let headers: Vec<_> = media_type.into_iter().chain(authorization).collect();
-            client::request(&method, &url, &headers, body).await.expect("the registry answers")
+            let headers: Vec<_> =
+                media_type.as_deref().map(|value| ("content-type", value)).into_iter().collect();
+            login.request(&method, &url, &headers, body).await.expect("the registry answers")
         })
     }
-}
-
-fn write_config(directory: &Path, basic: bool, settings: &str) -> std::path::PathBuf {
-    let storage = directory.join("content");
-    let mut config = format!(
-        "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
-         http:\n  addr: 127.0.0.1:0\n  secret: testkit\n{settings}",
-        storage.display()
-    );
-    if basic {
-        let htpasswd = directory.join("htpasswd");
-        std::fs::write(&htpasswd, DockerRegistry::HTPASSWD).expect("the directory can be written");
-        write!(config, "auth:\n  htpasswd:\n    realm: testkit\n    path: {}\n", htpasswd.display())
-            .expect("a string takes any text");
-    }
-    let path = directory.join("config.yml");
-    std::fs::write(&path, config).expect("the directory can be written");
-    path
 }

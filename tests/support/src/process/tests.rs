@@ -8,7 +8,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::client::{Client, Error, Login};
 use crate::image::{Image, buildx, hello};
+use crate::registry::{Account, TokenServer};
+use crate::tls::Authority;
 use crate::{client, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -122,4 +125,78 @@ fn a_real_registry_asks_for_its_password() {
     let url = format!("{}/v2/", registry.url());
     let refused = wait_for(async move { client::get(&url, &[]).await.expect("an answer") });
     assert_eq!(refused.status, 401);
+}
+
+#[tokio::test]
+async fn a_real_registry_takes_the_token_servers_tokens() {
+    let accounts = [
+        Account::new(DockerRegistry::USER, DockerRegistry::PASSWORD),
+        Account::new("reader", "r").repositories(&["app"]).actions(&["pull"]),
+    ];
+    let tokens = TokenServer::start(accounts, Duration::from_secs(60)).await;
+    let Some(registry) = DockerRegistry::builder().tokens_of(&tokens).start() else { return };
+    registry.push("app", "latest", &hello("linux/amd64"));
+    registry.push("other", "latest", &hello("linux/amd64"));
+    registry.delete_manifest("other", &hello("linux/amd64").digest());
+    let reader = Login::new(Client::plain(), "reader", "r");
+    for (method, path, status) in [
+        ("GET", "app/tags/list", 200),
+        ("POST", "app/blobs/uploads/", 401),
+        ("GET", "other/tags/list", 401),
+        ("GET", "_catalog", 401),
+    ] {
+        let url = format!("{}/v2/{path}", registry.url());
+        assert_eq!(reader.request(method, &url, &[], "").await.unwrap().status, status, "{path}");
+    }
+    let url = format!("{}/v2/_catalog", registry.url());
+    let root = Login::new(Client::plain(), DockerRegistry::USER, DockerRegistry::PASSWORD);
+    assert_eq!(root.request("GET", &url, &[], "").await.unwrap().status, 200);
+    tokens.revoke("reader");
+    let url = format!("{}/v2/app/tags/list", registry.url());
+    assert_eq!(reader.request("GET", &url, &[], "").await.unwrap().status, 401);
+    let forged = client::bearer(&tokens_of_another().await);
+    assert_eq!(client::get(&url, &[("authorization", &forged)]).await.unwrap().status, 401);
+}
+
+/// A token for the same from a server with another authority.
+async fn tokens_of_another() -> String {
+    let other = TokenServer::start([Account::anonymous()], Duration::from_secs(60)).await;
+    let url = format!("{}?service={}&scope=repository:app:pull", other.realm(), TokenServer::SERVICE);
+    client::get(&url, &[]).await.unwrap().json()["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_real_registry_speaks_http2_and_asks_for_certificates() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let Some(registry) = DockerRegistry::builder().tls(&authority).start() else { return };
+    registry.push("app", "latest", &hello("linux/amd64"));
+    let url = format!("{}/v2/app/tags/list", registry.url());
+    let client = Client::trusting(&authority.ca_pem());
+    for (client, http2) in
+        [(client.clone(), false), (client.clone().negotiating(), true), (client.clone().http2(), true)]
+    {
+        let mut connection = client.connect(&url).await.unwrap();
+        assert_eq!(connection.is_http2(), http2);
+        assert_eq!(connection.request("GET", &url, &[], "").await.unwrap().status, 200);
+    }
+
+    let registry = DockerRegistry::builder().tls(&authority).client_ca(&clients).start().unwrap();
+    registry.push("app", "latest", &hello("linux/amd64"));
+    let url = format!("{}/v2/", registry.url());
+    let known = client.clone().identity(&clients.client_identity("ci"));
+    assert_eq!(known.get(&url, &[]).await.unwrap().status, 200);
+    let stranger = client.clone().identity(&Authority::new().client_identity("ci"));
+    for refused in [client, stranger] {
+        assert!(matches!(refused.get(&url, &[]).await, Err(Error::Connect(_) | Error::Exchange(_))));
+    }
+}
+
+#[test]
+fn a_real_registry_may_delete_nothing() {
+    let Some(registry) = DockerRegistry::builder().without_deletion().start() else { return };
+    let image = hello("linux/amd64");
+    registry.push("app", "latest", &image);
+    let url = format!("{}/v2/app/manifests/{}", registry.url(), image.digest());
+    let refused = wait_for(async move { client::request("DELETE", &url, &[], "").await.unwrap() });
+    assert_eq!(refused.status, 405);
 }

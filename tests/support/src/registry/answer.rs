@@ -35,6 +35,12 @@ impl Answer {
         Self::new(status(code)).header(LOCATION, to)
     }
 
+    /// One more line of this header.
+    pub(super) fn appended(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.append(name, HeaderValue::from_str(value).expect("a header value"));
+        self
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
         self
@@ -58,7 +64,7 @@ impl Answer {
     pub(super) fn scripted(code: u16, headers: &[(String, String)], body: Vec<u8>) -> Self {
         let mut answer = Self::new(status(code)).body(body);
         for (name, value) in headers {
-            answer.headers.append(header_name(name), HeaderValue::from_str(value).expect("a header value"));
+            answer = answer.appended(header_name(name), value);
         }
         answer
     }
@@ -98,11 +104,15 @@ impl Answer {
             Fault::Drip { bytes, every } => self.delivery = Delivery::Drip { bytes, every },
             Fault::NoContentLength => self = self.unmeasured(Delivery::Chunked),
             Fault::Endless => self = self.unmeasured(Delivery::Endless),
-            // These come in the place of an answer, or before it.
+            // These come in the place of an answer, or before it, or keep it back.
             Fault::Delay(_)
             | Fault::StallHeaders
             | Fault::Reset
             | Fault::Garbage(_)
+            | Fault::StallUpload { .. }
+            | Fault::ResetUpload { .. }
+            | Fault::RefuseUpload { .. }
+            | Fault::LostAnswer
             | Fault::Status { .. }
             | Fault::Redirect { .. } => {}
         }

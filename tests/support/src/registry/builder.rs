@@ -3,27 +3,32 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio_rustls::TlsAcceptor;
 
-use super::access::{Access, Account, Accounts};
+use super::access::{Access, Scheme};
+use super::account::{Account, Accounts};
 use super::front::Front;
 use super::handle::Registry;
+use super::manners::{Locations, Manners};
 use super::routes::Api;
 use super::server::Server;
-use super::token::{Issuer, TokenServer};
+use super::token::{Issuer, Tokens};
 use crate::tls::Authority;
 
 /// See [`Registry::builder`].
 #[must_use]
 pub struct Builder {
-    scheme: Scheme,
+    admission: Admission,
     accounts: Vec<Account>,
     token_ttl: Duration,
+    denied: Option<StatusCode>,
+    challenges_mounts: bool,
     tls: Option<TlsAcceptor>,
-    relative_locations: bool,
+    manners: Manners,
 }
 
-enum Scheme {
+enum Admission {
     Open,
     Basic,
     Bearer,
@@ -32,43 +37,65 @@ enum Scheme {
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            scheme: Scheme::Open,
+            admission: Admission::Open,
             accounts: Vec::new(),
             token_ttl: Duration::from_mins(5),
+            denied: None,
+            challenges_mounts: false,
             tls: None,
-            relative_locations: false,
+            manners: Manners::default(),
         }
     }
 
     /// Every request must carry these Basic credentials.
     pub fn basic(mut self, user: &str, password: &str) -> Self {
-        self.scheme = Scheme::Basic;
-        self.with_account(user, password, None)
+        self.admission = Admission::Basic;
+        self.admit(Account::new(user, password))
     }
 
     /// Every request must carry a token of the token server, which asks for these credentials, if any.
     pub fn bearer(mut self, user: Option<(&str, &str)>) -> Self {
-        self.scheme = Scheme::Bearer;
+        self.admission = Admission::Bearer;
         match user {
-            Some((user, password)) => self.with_account(user, password, None),
+            Some((user, password)) => self.admit(Account::new(user, password)),
             None => self,
         }
     }
 
     /// One more user, for these repositories alone; after [`Self::basic`] or [`Self::bearer`].
     pub fn account(self, user: &str, password: &str, repositories: &[&str]) -> Self {
-        let repositories = repositories.iter().map(|&name| name.to_owned()).collect();
-        self.with_account(user, password, Some(repositories))
+        self.admit(Account::new(user, password).repositories(repositories))
     }
 
-    fn with_account(mut self, user: &str, password: &str, repositories: Option<Vec<String>>) -> Self {
-        self.accounts.push(Account { user: user.to_owned(), password: password.to_owned(), repositories });
+    /// One more account; after [`Self::basic`] or [`Self::bearer`].
+    pub fn admit(mut self, account: Account) -> Self {
+        self.accounts.push(account);
         self
     }
 
     /// How long a token is good for; five minutes when not called. `expires_in` rounds it down to seconds.
     pub fn token_ttl(mut self, ttl: Duration) -> Self {
         self.token_ttl = ttl;
+        self
+    }
+
+    /// The status (401, 403 or 404) for an account that may not do what it asks. When not called: 403 with Basic
+    /// credentials, and with tokens a challenge for more than the account can get.
+    pub fn denied(mut self, code: u16) -> Self {
+        self.denied = Some(status(code));
+        self
+    }
+
+    /// The status (401, 403 or 404) for reading from a repository that does not exist; 404 when not called.
+    pub fn absent(mut self, code: u16) -> Self {
+        self.manners.absent = Some(status(code));
+        self
+    }
+
+    /// A mount must carry access to its source as well, or is challenged for both scopes. When not called, a mount
+    /// without that access opens an upload.
+    pub fn challenges_mounts(mut self) -> Self {
+        self.challenges_mounts = true;
         self
     }
 
@@ -84,36 +111,74 @@ impl Builder {
         self
     }
 
-    /// Upload locations without scheme and host; absolute ones, as most registries send, when not called.
-    pub fn relative_locations(mut self) -> Self {
-        self.relative_locations = true;
+    /// Locations without scheme and host.
+    pub fn relative_locations(self) -> Self {
+        self.locations(Locations::Relative)
+    }
+
+    /// How locations are written; absolute ones when not called.
+    pub fn locations(mut self, locations: Locations) -> Self {
+        self.manners.locations = locations;
+        self
+    }
+
+    /// A mount that names no source finds the blob in whatever repository has it.
+    pub fn anonymous_mount(mut self) -> Self {
+        self.manners.anonymous_mount = true;
+        self
+    }
+
+    /// The status for a manifest whose content is missing; 400 when not called.
+    pub fn missing_content(mut self, code: u16) -> Self {
+        self.manners.missing_content = status(code);
+        self
+    }
+
+    /// Knows no referrers: 404 when asked, and no `OCI-Subject`.
+    pub fn without_referrers(mut self) -> Self {
+        self.manners.referrers = false;
+        self
+    }
+
+    /// Deletes nothing: 405 when told to.
+    pub fn without_deletion(mut self) -> Self {
+        self.manners.deletion = false;
+        self
+    }
+
+    /// Announces `OCI-Chunk-Min-Length` (bytes) and takes nothing more after a chunk that is shorter.
+    pub fn chunk_min_length(mut self, length: usize) -> Self {
+        self.manners.chunk_min_length = Some(length);
         self
     }
 
     /// Starts the registry on a free port of 127.0.0.1, and its token server on another.
     pub async fn start(self) -> Registry {
         let front = Arc::new(Front::default());
-        let accounts = Accounts::new(self.accounts.clone());
-        let (access, token_server) = match self.scheme {
-            Scheme::Open => (Access::Open, None),
-            Scheme::Basic => (Access::Basic(accounts), None),
-            Scheme::Bearer => {
-                let accounts = (!self.accounts.is_empty()).then_some(accounts);
-                let issuer = Arc::new(Issuer::new(accounts, self.token_ttl));
-                let handler = Arc::new(TokenServer(Arc::clone(&issuer)));
+        let (scheme, token_server) = match self.admission {
+            Admission::Open => (Scheme::Open, None),
+            Admission::Basic => (Scheme::Basic(Accounts::new(self.accounts)), None),
+            Admission::Bearer => {
+                let accounts = (!self.accounts.is_empty()).then(|| Accounts::new(self.accounts));
+                let issuer = Arc::new(Issuer::new(accounts, self.token_ttl, None));
+                let handler = Arc::new(Tokens(Arc::clone(&issuer)));
                 let server = Server::start(handler, Arc::clone(&front), self.tls.clone()).await;
                 let realm = format!("{}{}", server.url(), Issuer::PATH);
-                (Access::Bearer { issuer, realm }, Some(server))
+                (Scheme::Bearer { issuer, realm }, Some(server))
             }
         };
         let api = Arc::new(Api {
             store: Arc::default(),
-            access,
+            access: Access { scheme, denied: self.denied, challenges_mounts: self.challenges_mounts },
             redirection: Mutex::new(None),
             scheme: if self.tls.is_some() { "https" } else { "http" },
-            relative_locations: self.relative_locations,
+            manners: self.manners,
         });
         let server = Server::start(Arc::clone(&api) as _, Arc::clone(&front), self.tls).await;
         Registry { server, token_server, api, front }
     }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).expect("a status code")
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::server::Service;
+use super::service::Service;
 
 /// An end that a request asks for in the place of an answer.
 pub(super) enum Ending {

@@ -4,6 +4,9 @@ use percent_encoding::percent_decode_str;
 
 use super::journal::Kind;
 
+/// Where uploads go on with [`super::Locations::Foreign`]: `<this><repository>/<id>`.
+pub(super) const FOREIGN_UPLOADS: &str = "/artifacts-uploads/";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Ping,
@@ -21,6 +24,11 @@ impl Endpoint {
     /// Parses from the right: a repository name may hold any of the words that follow it.
     pub(super) fn parse(path: &str) -> Self {
         let path = percent_decode_str(path).decode_utf8_lossy();
+        if let Some((repository, id)) =
+            path.strip_prefix(FOREIGN_UPLOADS).and_then(|rest| rest.rsplit_once('/'))
+        {
+            return Self::Upload { repository: repository.to_owned(), id: id.to_owned() };
+        }
         let Some(rest) = path.strip_prefix("/v2").filter(|rest| rest.is_empty() || rest.starts_with('/'))
         else {
             return Self::Unknown;
@@ -73,6 +81,7 @@ impl Endpoint {
             Self::Manifest { reference, .. } if reference.contains(':') => Kind::ManifestByDigest,
             Self::Manifest { .. } => Kind::ManifestByTag,
             Self::Blob { .. } => Kind::Blob,
+            Self::UploadStart { .. } | Self::Upload { .. } => Kind::Upload,
             _ => Kind::Other,
         }
     }

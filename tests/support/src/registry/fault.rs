@@ -26,7 +26,8 @@ enum Condition {
 /// What goes wrong.
 ///
 /// Faults of the body change nothing about an answer to HEAD but its headers. Faults that alter the registry's
-/// own answer leave a challenge (401) alone and are then not used up by it.
+/// own answer, and those of the request's body, leave a challenge (401) alone and are then not used up by it. Of a
+/// chunk (PATCH) whose body does not come whole, for whatever reason, the registry keeps what came.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// The answer comes later.
@@ -63,6 +64,27 @@ pub enum Fault {
         /// Its body.
         body: Vec<u8>,
     },
+    /// So many bytes of the request's body are read (more only if they had come along already), then nothing more,
+    /// and no answer comes; the connection stays open.
+    StallUpload {
+        /// Bytes of the request's body before the stall.
+        after: usize,
+    },
+    /// So many bytes of the request's body are read, then the connection is reset.
+    ResetUpload {
+        /// Bytes of the request's body before the end.
+        after: usize,
+    },
+    /// So many bytes of the request's body are read, then comes this answer in the place of the registry's, and the
+    /// rest stays unread.
+    RefuseUpload {
+        /// Bytes of the request's body before the answer.
+        after: usize,
+        /// The status code.
+        code: u16,
+    },
+    /// The registry does what it is asked to, then the connection is reset without an answer.
+    LostAnswer,
     /// `Docker-Content-Digest` says this, or is missing.
     DigestHeader(Option<String>),
     /// `Content-Type` says this, or is missing.
@@ -140,6 +162,11 @@ impl Match {
         Self::all().path(&format!("/v2/{repository}/tags/list"))
     }
 
+    /// Uploads to a repository, from their start to their end.
+    pub fn uploads(repository: &str) -> Self {
+        Self::all().kind(Kind::Upload).path_contains(&format!("/{repository}/"))
+    }
+
     /// Requests to the token server.
     pub fn token() -> Self {
         Self::all().kind(Kind::Token)
@@ -187,19 +214,6 @@ impl Fault {
     /// A status without headers or a body.
     pub fn status(code: u16) -> Self {
         Self::Status { code, headers: Vec::new(), body: Vec::new() }
-    }
-
-    /// Whether the registry is asked at all before this fault strikes.
-    pub(super) fn alters_the_answer(&self) -> bool {
-        !matches!(
-            self,
-            Self::Delay(_)
-                | Self::StallHeaders
-                | Self::Reset
-                | Self::Garbage(_)
-                | Self::Status { .. }
-                | Self::Redirect { .. }
-        )
     }
 }
 

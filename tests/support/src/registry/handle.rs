@@ -183,6 +183,21 @@ impl Registry {
         self.api.access.revoke(user);
     }
 
+    /// Ends all tokens; the accounts may fetch new ones.
+    pub fn revoke_tokens(&self) {
+        self.api.access.revoke_tokens();
+    }
+
+    /// How many uploads are under way.
+    pub fn open_uploads(&self) -> usize {
+        self.store().uploads.len()
+    }
+
+    /// The bytes of a blob.
+    pub fn blob(&self, repository: &str, digest: &str) -> Option<Vec<u8>> {
+        self.store().blob(repository, digest).map(|bytes| bytes.to_vec())
+    }
+
     /// From now on sends those who ask for a blob to a second server (307), as registries with object storage do.
     pub async fn redirect_blobs_to_second_server(&self) -> BlobServer {
         let second = BlobServer::over(Arc::clone(&self.api.store)).await;

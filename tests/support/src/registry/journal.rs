@@ -1,6 +1,6 @@
 //! What was asked: every request, in order of arrival.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -19,6 +19,10 @@ pub struct Recorded {
     pub headers: HeaderMap,
     /// The status that was answered; 0 as long as none was (and for good after a stall or a reset).
     pub status: u16,
+    /// Bytes of its body that were read so far. What a fault answers without reading stays unread.
+    pub body_length: usize,
+    /// Whether its body was read to its end.
+    pub body_complete: bool,
     /// The `Host` that the peer named; empty without one.
     pub host: String,
     /// The port of this machine that it came to.
@@ -42,7 +46,9 @@ pub enum Kind {
     Blob,
     /// A token from the token server.
     Token,
-    /// Anything else: uploads, tag lists, referrers, unknown paths.
+    /// An upload, from its start to its end.
+    Upload,
+    /// Anything else: tag lists, referrers, unknown paths.
     Other,
 }
 
@@ -60,26 +66,32 @@ pub(super) struct Journal {
 
 struct Entry {
     recorded: Recorded,
-    status: Arc<AtomicU16>,
+    progress: Arc<Progress>,
 }
 
-/// Where the status of one recorded request is noted once it is known.
-pub(super) struct Ticket(Arc<AtomicU16>);
+/// What becomes known of a request after its head.
+#[derive(Default)]
+struct Progress {
+    status: AtomicU16,
+    body_length: AtomicUsize,
+    body_complete: AtomicBool,
+}
+
+/// Where that is noted.
+#[derive(Clone)]
+pub(super) struct Ticket(Arc<Progress>);
 
 impl Journal {
     pub(super) fn record(&self, recorded: Recorded) -> Ticket {
-        let status = Arc::new(AtomicU16::new(recorded.status));
-        let entry = Entry { recorded, status: Arc::clone(&status) };
+        let progress = Arc::new(Progress::default());
+        let entry = Entry { recorded, progress: Arc::clone(&progress) };
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        Ticket(status)
+        Ticket(progress)
     }
 
     pub(super) fn requests(&self) -> Vec<Recorded> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries
-            .iter()
-            .map(|entry| Recorded { status: entry.status.load(Ordering::Acquire), ..entry.recorded.clone() })
-            .collect()
+        entries.iter().map(Entry::now).collect()
     }
 
     pub(super) fn forget(&self) {
@@ -87,8 +99,27 @@ impl Journal {
     }
 }
 
+impl Entry {
+    fn now(&self) -> Recorded {
+        Recorded {
+            status: self.progress.status.load(Ordering::Acquire),
+            body_length: self.progress.body_length.load(Ordering::Acquire),
+            body_complete: self.progress.body_complete.load(Ordering::Acquire),
+            ..self.recorded.clone()
+        }
+    }
+}
+
 impl Ticket {
     pub(super) fn answered(&self, status: u16) {
-        self.0.store(status, Ordering::Release);
+        self.0.status.store(status, Ordering::Release);
+    }
+
+    pub(super) fn body_read(&self, bytes: usize) {
+        self.0.body_length.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    pub(super) fn body_ended(&self) {
+        self.0.body_complete.store(true, Ordering::Release);
     }
 }

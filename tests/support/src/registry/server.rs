@@ -1,31 +1,21 @@
-//! A listener, its connections, and the life of one request on it.
+//! A listener and its connections.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::Answer;
-use super::body::{Body, Delivery};
-use super::connection::{self, Ending, Wire};
-use super::fault::Fault;
+use super::connection;
 use super::front::Front;
-use super::journal::{Kind, Recorded};
+use super::journal::Kind;
+use super::service::Service;
 use crate::background;
-
-/// The largest body that is taken in.
-const BODY_LIMIT: usize = 1 << 30;
 
 /// A request as a handler sees it.
 pub(super) struct Call {
@@ -42,14 +32,12 @@ pub(super) trait Handler: Send + Sync {
     fn kind(&self, path: &str) -> Kind;
     /// The answer, for HEAD the one that GET gets.
     fn answer(&self, call: &Call) -> Answer;
-}
-
-/// What all connections of a listener share.
-pub(super) struct Service {
-    handler: Arc<dyn Handler>,
-    front: Arc<Front>,
-    tls: Option<TlsAcceptor>,
-    port: u16,
+    /// The refusal, if the head of a request is enough for one.
+    fn refusal(&self, _head: &Call) -> Option<Answer> {
+        None
+    }
+    /// Takes note of a request whose body did not come whole: this is what came.
+    fn interrupted(&self, _call: &Call) {}
 }
 
 /// A listener that stops when it is dropped.
@@ -73,7 +61,7 @@ impl Server {
     ) -> Self {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let address = listener.local_addr().expect("a bound listener has an address");
-        let service = Arc::new(Service { handler, front, tls, port: address.port() });
+        let service = Arc::new(Service::new(handler, front, tls, address.port()));
         let running = Mutex::new(Some(Running::start(listener, &service)));
         Self { address, service, running }
     }
@@ -83,7 +71,7 @@ impl Server {
     }
 
     pub(super) fn url(&self) -> String {
-        let scheme = if self.service.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.service.tls().is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
@@ -129,102 +117,4 @@ async fn accept(listener: TcpListener, service: Arc<Service>, mut stopped: onesh
     }
     drop(listener);
     connections.shutdown().await;
-}
-
-impl Service {
-    pub(super) fn tls(&self) -> Option<&TlsAcceptor> {
-        self.tls.as_ref()
-    }
-
-    /// One request: recorded, perhaps spoilt, answered.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        wire: &Arc<Wire>,
-        end: &UnboundedSender<Ending>,
-    ) -> Result<Response<Body>, Infallible> {
-        let (parts, body) = request.into_parts();
-        let recorded = self.recorded(&parts);
-        let fault = self.front.script.claim(&recorded);
-        let ticket = self.front.journal.record(recorded);
-        if let Some((_, fault)) = &fault
-            && let Some(ending) = before_the_answer(fault).await
-        {
-            let _connection_gone = end.send(ending);
-            return std::future::pending().await;
-        }
-        let answer = match fault {
-            Some((_, Fault::Status { code, headers, body })) => {
-                Answer::scripted(code, &headers, body).with_length()
-            }
-            Some((_, Fault::Redirect { to, code })) => Answer::redirect(code, &to).with_length(),
-            Some((id, fault)) => {
-                let answer = self.honest(&parts, body).await;
-                if fault.alters_the_answer() && answer.status == StatusCode::UNAUTHORIZED {
-                    if let Some(id) = id {
-                        self.front.script.give_back(id);
-                    }
-                    answer
-                } else {
-                    answer.altered_by(fault)
-                }
-            }
-            None => self.honest(&parts, body).await,
-        };
-        ticket.answered(answer.status.as_u16());
-        Ok(respond(answer, &parts.method, wire))
-    }
-
-    async fn honest(&self, parts: &Parts, body: Incoming) -> Answer {
-        let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-            return Answer::error(StatusCode::BAD_REQUEST, "SIZE_INVALID", "the body is broken or too large")
-                .with_length();
-        };
-        let call = Call {
-            method: parts.method.clone(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            headers: parts.headers.clone(),
-            body: body.to_bytes(),
-        };
-        self.handler.answer(&call).with_length()
-    }
-
-    fn recorded(&self, parts: &Parts) -> Recorded {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        Recorded {
-            method: parts.method.clone(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            headers: parts.headers.clone(),
-            status: 0,
-            host: host.unwrap_or_default().to_owned(),
-            port: self.port,
-            at: Instant::now(),
-            kind: self.handler.kind(parts.uri.path()),
-        }
-    }
-}
-
-/// Lives through what a fault does before any answer; `Some` when none will follow.
-async fn before_the_answer(fault: &Fault) -> Option<Ending> {
-    match fault {
-        Fault::Delay(time) => {
-            tokio::time::sleep(*time).await;
-            None
-        }
-        Fault::StallHeaders => std::future::pending().await,
-        Fault::Reset => Some(Ending::Reset),
-        Fault::Garbage(bytes) => Some(Ending::Garbage(bytes.clone())),
-        _ => None,
-    }
-}
-
-fn respond(answer: Answer, method: &Method, wire: &Arc<Wire>) -> Response<Body> {
-    let delivery: Delivery = answer.delivery;
-    let body = if method == Method::HEAD { delivery.nothing() } else { delivery.of(answer.body, wire) };
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    response
 }

@@ -28,11 +28,12 @@ pub(super) struct Manifest {
     pub(super) bytes: Bytes,
 }
 
-/// An upload under way. `state` must come back in the query of the next request exactly as it was sent.
+/// An upload under way.
 pub(super) struct Upload {
     pub(super) repository: String,
-    pub(super) state: String,
     pub(super) bytes: Vec<u8>,
+    /// Whether a chunk came that is shorter than the least length: it must be the last.
+    pub(super) fell_short: bool,
 }
 
 impl Store {
@@ -58,7 +59,7 @@ impl Store {
     pub(super) fn begin_upload(&mut self, repository: &str) -> String {
         self.uploads_begun += 1;
         let id = format!("00000000-0000-4000-8000-{:012x}", self.uploads_begun);
-        let upload = Upload { repository: repository.to_owned(), state: String::new(), bytes: Vec::new() };
+        let upload = Upload { repository: repository.to_owned(), bytes: Vec::new(), fell_short: false };
         self.uploads.insert(id.clone(), upload);
         id
     }
@@ -113,15 +114,19 @@ impl Repository {
                 if document["subject"]["digest"] != digest {
                     return None;
                 }
-                let artifact_type = document.get("artifactType").unwrap_or(&document["config"]["mediaType"]);
                 let mut descriptor = json!({
                     "mediaType": manifest.media_type,
                     "digest": own,
                     "size": manifest.bytes.len(),
-                    "artifactType": artifact_type,
                 });
-                if let Some(annotations) = document.get("annotations") {
-                    descriptor["annotations"] = annotations.clone();
+                // The type of an image manifest that states none is its configuration's; an index has none.
+                let artifact_type =
+                    document.get("artifactType").or_else(|| document.get("config")?.get("mediaType"));
+                let annotations = document.get("annotations");
+                for (name, value) in [("artifactType", artifact_type), ("annotations", annotations)] {
+                    if let Some(value) = value {
+                        descriptor[name] = value.clone();
+                    }
                 }
                 Some(descriptor)
             })

@@ -9,46 +9,51 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
-use super::access::{Account, Accounts, Permission, unauthorized};
+use super::access::unauthorized;
+use super::account::{Account, Accounts, Permission};
 use super::answer::Answer;
 use super::endpoint::{parameter, parameters};
 use super::journal::Kind;
+use super::jwt::Signer;
 use super::server::{Call, Handler};
 
 pub(super) struct Issuer {
     /// `None`: anyone may have a token for anything.
     accounts: Option<Accounts>,
     ttl: Duration,
+    /// Signs tokens for a registry that does not ask here; without one they are opaque.
+    signer: Option<Signer>,
     granted: Mutex<HashMap<String, Grant>>,
     issued: AtomicU64,
 }
 
-struct Grant {
-    user: Option<String>,
+/// What a token was given for.
+#[derive(Clone)]
+pub(super) struct Grant {
+    account: Option<Account>,
     permissions: Vec<Permission>,
     expires: Instant,
 }
 
 /// The issuer as a server of its own.
-pub(super) struct TokenServer(pub(super) Arc<Issuer>);
+pub(super) struct Tokens(pub(super) Arc<Issuer>);
 
 impl Issuer {
     pub(super) const SERVICE: &'static str = "testkit-registry";
     pub(super) const PATH: &'static str = "/token";
 
-    pub(super) fn new(accounts: Option<Accounts>, ttl: Duration) -> Self {
-        Self { accounts, ttl, granted: Mutex::default(), issued: AtomicU64::new(1) }
+    pub(super) fn new(accounts: Option<Accounts>, ttl: Duration, signer: Option<Signer>) -> Self {
+        Self { accounts, ttl, signer, granted: Mutex::default(), issued: AtomicU64::new(1) }
     }
 
-    /// Whether the request carries a token that is not expired and covers all of `needed`.
-    pub(super) fn accepts(&self, headers: &HeaderMap, needed: &[Permission]) -> bool {
-        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else { return false };
+    /// What the request's token, if it carries one that is known and not expired, was given for.
+    pub(super) fn grant_of(&self, headers: &HeaderMap) -> Option<Grant> {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
         let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(grant) = granted.get(token.trim()) else { return false };
-        scheme.eq_ignore_ascii_case("bearer")
-            && grant.expires > Instant::now()
-            && needed.iter().all(|permission| grant.permissions.contains(permission))
+        let grant = granted.get(token.trim())?;
+        let good = scheme.eq_ignore_ascii_case("bearer") && grant.expires > Instant::now();
+        good.then(|| grant.clone())
     }
 
     /// Ends an account and every token that it was given.
@@ -57,7 +62,12 @@ impl Issuer {
             accounts.remove(user);
         }
         let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
-        granted.retain(|_, grant| grant.user.as_deref() != Some(user));
+        granted.retain(|_, grant| grant.account.as_ref().is_none_or(|account| account.user != user));
+    }
+
+    /// Ends every token, and no account.
+    pub(super) fn revoke_tokens(&self) {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn issue(&self, call: &Call) -> Answer {
@@ -72,26 +82,36 @@ impl Issuer {
             },
         };
         let permissions = parameters(&call.query, "scope")
-            .flat_map(|scopes| scopes.split(' ').flat_map(permissions_of).collect::<Vec<_>>())
-            .filter(|asked| account.as_ref().is_none_or(|account| account.may_use(&asked.repository)))
+            .flat_map(|scopes| scopes.split(' ').flat_map(Permission::of_scope).collect::<Vec<_>>())
+            .filter(|asked| account.as_ref().is_none_or(|account| account.may(asked)))
             .collect();
-        self.grant(account, permissions)
+        self.grant(Grant { account, permissions, expires: Instant::now() + self.ttl })
     }
 
-    fn grant(&self, account: Option<Account>, permissions: Vec<Permission>) -> Answer {
+    fn grant(&self, grant: Grant) -> Answer {
         let number = self.issued.fetch_add(1, Ordering::Relaxed);
-        let token = format!("testkit-token-{number}");
-        let grant = Grant {
-            user: account.map(|account| account.user),
-            permissions,
-            expires: Instant::now() + self.ttl,
+        let user = grant.account.as_ref().map_or("", |account| &account.user);
+        let token = match &self.signer {
+            None => format!("testkit-token-{number}"),
+            Some(signer) => signer.token(number, user, self.ttl, &grant.permissions),
         };
         self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), grant);
         Answer::json(StatusCode::OK, &json!({ "token": token, "expires_in": self.ttl.as_secs() }))
     }
 }
 
-impl Handler for TokenServer {
+impl Grant {
+    pub(super) fn covers(&self, needed: &[Permission]) -> bool {
+        needed.iter().all(|permission| self.permissions.contains(permission))
+    }
+
+    /// Whether the holder could have a token that covers this.
+    pub(super) fn could_cover(&self, needed: &[Permission]) -> bool {
+        self.account.as_ref().is_none_or(|account| needed.iter().all(|asked| account.may(asked)))
+    }
+}
+
+impl Handler for Tokens {
     fn kind(&self, path: &str) -> Kind {
         if path == Issuer::PATH { Kind::Token } else { Kind::Other }
     }
@@ -106,14 +126,4 @@ impl Handler for TokenServer {
         }
         self.0.issue(call)
     }
-}
-
-/// The permissions of one scope, `repository:NAME:ACTION[,ACTION]`; of another kind of scope none.
-fn permissions_of(scope: &str) -> Vec<Permission> {
-    let Some((name, actions)) = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':'))
-    else {
-        return Vec::new();
-    };
-    let permission = |action: &str| Permission { repository: name.to_owned(), action: action.to_owned() };
-    actions.split(',').map(permission).collect()
 }

@@ -24,7 +24,8 @@ impl Api {
 }
 
 pub(super) fn delete(store: &mut Store, repository: &str, digest: &str) -> Answer {
-    if store.repository(repository).delete_blob(digest) {
+    let found = store.repositories.get_mut(repository);
+    if found.is_some_and(|found| found.delete_blob(digest)) {
         Answer::new(StatusCode::ACCEPTED)
     } else {
         unknown()

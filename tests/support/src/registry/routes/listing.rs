@@ -9,27 +9,47 @@ use super::super::endpoint::parameter;
 use super::super::store::Store;
 use crate::image::media_type::OCI_INDEX;
 
+/// One page of a list, and the `Link` to the next if there is one.
+struct Page<'a> {
+    names: Vec<&'a String>,
+    link: Option<String>,
+}
+
+impl<'a> Page<'a> {
+    /// The page of `names`, which are in order, that `n` and `last` of the query ask for.
+    fn of(names: impl Iterator<Item = &'a String>, query: &str, path: &str) -> Self {
+        let limit: Option<usize> = parameter(query, "n").and_then(|n| n.parse().ok());
+        let last = parameter(query, "last").unwrap_or_default();
+        let mut rest = names.filter(|name| last.is_empty() || **name > last);
+        let names: Vec<_> = rest.by_ref().take(limit.unwrap_or(usize::MAX)).collect();
+        let link = match (names.last(), limit) {
+            (Some(last), Some(limit)) if rest.next().is_some() => {
+                Some(format!("<{path}?last={last}&n={limit}>; rel=\"next\""))
+            }
+            _ => None,
+        };
+        Self { names, link }
+    }
+
+    fn linked(link: Option<String>, answer: Answer) -> Answer {
+        match link {
+            Some(link) => answer.header(LINK, &link),
+            None => answer,
+        }
+    }
+}
+
 pub(super) fn tags(store: &Store, repository: &str, query: &str) -> Answer {
     let Some(found) = store.repositories.get(repository) else {
         return Answer::error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry");
     };
-    let limit: Option<usize> = parameter(query, "n").and_then(|n| n.parse().ok());
-    let last = parameter(query, "last").unwrap_or_default();
-    let mut rest = found.tags.keys().filter(|tag| last.is_empty() || **tag > last);
-    let page: Vec<&String> = rest.by_ref().take(limit.unwrap_or(usize::MAX)).collect();
-    let answer = Answer::json(StatusCode::OK, &json!({ "name": repository, "tags": page }));
-    match (page.last(), limit) {
-        (Some(last), Some(limit)) if rest.next().is_some() => {
-            let link = format!("</v2/{repository}/tags/list?last={last}&n={limit}>; rel=\"next\"");
-            answer.header(LINK, &link)
-        }
-        _ => answer,
-    }
+    let Page { names, link } = Page::of(found.tags.keys(), query, &format!("/v2/{repository}/tags/list"));
+    Page::linked(link, Answer::json(StatusCode::OK, &json!({ "name": repository, "tags": names })))
 }
 
-pub(super) fn catalog(store: &Store) -> Answer {
-    let names: Vec<&String> = store.repositories.keys().collect();
-    Answer::json(StatusCode::OK, &json!({ "repositories": names }))
+pub(super) fn catalog(store: &Store, query: &str) -> Answer {
+    let Page { names, link } = Page::of(store.repositories.keys(), query, "/v2/_catalog");
+    Page::linked(link, Answer::json(StatusCode::OK, &json!({ "repositories": names })))
 }
 
 pub(super) fn referrers(store: &Store, repository: &str, digest: &str, query: &str) -> Answer {

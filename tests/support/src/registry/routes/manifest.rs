@@ -1,16 +1,18 @@
 //! Manifests: get, put, delete.
 
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
+use http::header::{CONTENT_TYPE, HeaderName};
 use serde_json::Value;
 
 use super::super::answer::{Answer, DOCKER_CONTENT_DIGEST};
+use super::super::endpoint::parameters;
 use super::super::server::Call;
 use super::super::store::Store;
-use super::content;
+use super::{Api, content};
 use crate::digest;
 
 const LIMIT: usize = 4 << 20;
+const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 pub(super) fn get(store: &Store, repository: &str, reference: &str, call: &Call) -> Answer {
@@ -19,52 +21,65 @@ pub(super) fn get(store: &Store, repository: &str, reference: &str, call: &Call)
     content(call, &manifest.media_type, &digest, manifest.bytes)
 }
 
-pub(super) fn put(store: &mut Store, repository: &str, reference: &str, call: &Call) -> Answer {
-    if call.body.len() > LIMIT {
-        return Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "the manifest is too large");
-    }
-    let by_digest = reference.contains(':');
-    if by_digest && !digest::matches(reference, &call.body) {
-        return Answer::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "the digest is not the manifest's");
-    }
-    let media_type = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let (Some(media_type), Ok(document)) = (media_type, serde_json::from_slice::<Value>(&call.body)) else {
-        return Answer::error(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", "no media type, or no JSON");
-    };
-    if document.get("mediaType").is_some_and(|inner| inner != media_type) {
-        return Answer::error(
-            StatusCode::BAD_REQUEST,
-            "MANIFEST_INVALID",
-            "mediaType differs from Content-Type",
-        );
-    }
-    if let Some(missing) = missing_content(store, repository, &document) {
-        return Answer::error(
-            StatusCode::BAD_REQUEST,
-            "MANIFEST_BLOB_UNKNOWN",
-            &format!("unknown: {missing}"),
-        );
-    }
-    let tag = (!by_digest).then_some(reference);
-    let own = store.repository(repository).put_manifest(tag, media_type, call.body.clone());
-    let digest = if by_digest { reference.to_owned() } else { own };
-    let answer = Answer::new(StatusCode::CREATED)
-        .header(LOCATION, &format!("/v2/{repository}/manifests/{digest}"))
-        .header(DOCKER_CONTENT_DIGEST, &digest);
-    match document["subject"]["digest"].as_str() {
-        Some(subject) => answer.header(OCI_SUBJECT, subject),
-        None => answer,
+impl Api {
+    pub(super) fn put_manifest(&self, repository: &str, reference: &str, call: &Call) -> Answer {
+        if call.body.len() > LIMIT {
+            return Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "the manifest is too large");
+        }
+        let by_digest = reference.contains(':');
+        if by_digest && !digest::matches(reference, &call.body) {
+            let message = "the digest is not the manifest's";
+            return Answer::error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message);
+        }
+        let (media_type, document) = match typed(call) {
+            Ok(typed) => typed,
+            Err(message) => return Answer::error(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", message),
+        };
+        let mut store = self.store();
+        if let Some(missing) = missing_content(&store, repository, &document) {
+            let message = format!("unknown: {missing}");
+            return Answer::error(self.manners.missing_content, "MANIFEST_BLOB_UNKNOWN", &message);
+        }
+        let tags: Vec<String> =
+            if by_digest { parameters(&call.query, "tag").collect() } else { vec![reference.to_owned()] };
+        let own = store.repository(repository).put_manifest(None, media_type, call.body.clone());
+        for tag in &tags {
+            store.repository(repository).tags.insert(tag.clone(), own.clone());
+        }
+        let digest = if by_digest { reference } else { &own };
+        let mut answer = self
+            .located(StatusCode::CREATED, &format!("/v2/{repository}/manifests/{digest}"), call)
+            .header(DOCKER_CONTENT_DIGEST, digest);
+        if by_digest {
+            answer = tags.iter().fold(answer, |answer, tag| answer.appended(OCI_TAG, tag));
+        }
+        match document["subject"]["digest"].as_str().filter(|_| self.manners.referrers) {
+            Some(subject) => answer.header(OCI_SUBJECT, subject),
+            None => answer,
+        }
     }
 }
 
 pub(super) fn delete(store: &mut Store, repository: &str, reference: &str) -> Answer {
-    let repository = store.repository(repository);
-    let deleted = if reference.contains(':') {
-        repository.delete_manifest(reference)
-    } else {
-        repository.tags.remove(reference).is_some()
-    };
+    let deleted = store.repositories.get_mut(repository).is_some_and(|found| {
+        if reference.contains(':') {
+            found.delete_manifest(reference)
+        } else {
+            found.tags.remove(reference).is_some()
+        }
+    });
     if deleted { Answer::new(StatusCode::ACCEPTED) } else { unknown() }
+}
+
+/// The media type and the document of a manifest that is pushed, or why it is none.
+fn typed(call: &Call) -> Result<(&str, Value), &'static str> {
+    let media_type = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.ok_or("no media type")?;
+    let document: Value = serde_json::from_slice(&call.body).map_err(|_| "no JSON")?;
+    if document.get("mediaType").is_some_and(|inner| inner != media_type) {
+        return Err("mediaType differs from Content-Type");
+    }
+    Ok((media_type, document))
 }
 
 /// The first digest that the manifest names and the repository lacks, as registries check on a push.

@@ -6,3 +6,5 @@ mod lies;
 mod pull;
 mod push;
 mod recording;
+mod uploads;
+mod variants;

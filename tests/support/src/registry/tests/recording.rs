@@ -33,7 +33,7 @@ async fn requests_are_told_apart_by_kind_and_can_be_forgotten() {
     get(&base, &[]).await.unwrap();
     request("POST", &format!("{base}manifests/app/blobs/uploads/"), &[], "").await.unwrap();
     let kinds: Vec<Kind> = registry.requests().iter().map(|request| request.kind).collect();
-    assert_eq!(kinds, [Kind::ManifestByTag, Kind::ManifestByDigest, Kind::Blob, Kind::Ping, Kind::Other]);
+    assert_eq!(kinds, [Kind::ManifestByTag, Kind::ManifestByDigest, Kind::Blob, Kind::Ping, Kind::Upload]);
     assert_eq!(registry.count(|request| request.method == "HEAD"), 1);
     registry.forget_requests();
     assert_eq!(registry.requests().len(), 0);
