@@ -30,6 +30,8 @@ pub struct Rule {
     pub place: usize,
     /// How its members are merged.
     pub policy: Policy,
+    /// Whether tag lists leave out its members.
+    pub hide_members: bool,
     /// None for the section `[merge]`, which matches all.
     matches: Option<onetag_config::Rule>,
     members: Vec<Pattern>,
@@ -101,6 +103,11 @@ impl Rules {
         self.0.iter().map(identity).collect()
     }
 
+    /// Whether any rule leaves members out of tag lists.
+    pub fn hide_members(&self) -> bool {
+        self.0.iter().any(|rule| rule.hide_members)
+    }
+
     /// Whether any rule has members in other repositories.
     pub fn reach_elsewhere(&self) -> bool {
         self.0.iter().any(|rule| rule.elsewhere() != 0)
@@ -122,7 +129,8 @@ impl Rule {
     /// The rule of the section `[merge]`: `{tag}-<suffix>` in every repository.
     fn usual(place: usize, merge: &Merge) -> Self {
         let members = merge.suffixes.iter().copied().map(suffix).collect();
-        Self { name: "merge".into(), place, policy: Policy::usual(merge), matches: None, members }
+        let (policy, hide_members) = (Policy::usual(merge), merge.hide_members);
+        Self { name: "merge".into(), place, policy, hide_members, matches: None, members }
     }
 
     fn configured(place: usize, rule: &onetag_config::Rule, merge: &Merge) -> Self {
@@ -148,6 +156,7 @@ impl Rule {
                 skew_gap: rule.skew_gap.unwrap_or(merge.skew_gap).get(),
                 skew_grace: rule.skew_grace.unwrap_or(merge.skew_grace).get(),
             },
+            hide_members: rule.hide_members.unwrap_or(merge.hide_members),
             matches: Some(rule.clone()),
             members,
         }

@@ -17,6 +17,7 @@ mod reader;
 mod resolver;
 mod revalidate;
 mod tag;
+mod tag_list;
 mod times;
 mod warm;
 
@@ -28,4 +29,5 @@ pub use explanation::{
     Answer, Cached, ExplainedEntry, ExplainedMember, Explanation, MemberState, Note, PlatformSource,
 };
 pub use resolver::Resolver;
+pub use tag_list::{Page, TagPage};
 pub use warm::Warmth;

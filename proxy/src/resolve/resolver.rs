@@ -21,6 +21,7 @@ use crate::upstream::Upstream;
 
 use super::error::ResolveError;
 use super::grants::{CallerKey, Grants};
+use super::tag_list::Listing;
 use super::times::Times;
 
 /// How often the data directory is looked through for what nobody used.
@@ -65,6 +66,7 @@ pub struct Shared {
     pub(super) digest_flights: Flights<(Repository, Digest), DigestResult>,
     pub(super) link_flights: Flights<(Repository, Digest), Result<bool, ResolveError>>,
     pub(super) learning: Flights<(Repository, usize), ()>,
+    pub(super) listing: Flights<Repository, Listing>,
     pub(super) grants: Grants,
 }
 
@@ -116,6 +118,7 @@ impl Resolver {
             digest_flights: Flights::default(),
             link_flights: Flights::default(),
             learning: Flights::default(),
+            listing: Flights::default(),
             grants: Grants::new(&config.upstream),
         };
         Self { upstream, caller: None, shared: Arc::new(shared) }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use onetag_config::UpstreamUrl;
 
 use crate::telemetry::UpstreamOutcome;
@@ -126,6 +126,22 @@ impl UpstreamError {
             ErrorKind::Denied(Denied::Status { challenges, .. }) => challenges,
             _ => &[],
         }
+    }
+
+    /// Whether the upstream wants credentials of the caller, or better ones.
+    pub fn is_challenge(&self) -> bool {
+        let denied = match self.kind() {
+            ErrorKind::Denied(Denied::Status { status, challenges, .. }) => Some((status, challenges)),
+            _ => None,
+        };
+        denied.is_some_and(|(status, challenges)| {
+            *status == StatusCode::UNAUTHORIZED && !challenges.is_empty()
+        })
+    }
+
+    /// Whether it refuses, whatever credentials there are.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Denied(_)) && !self.is_challenge()
     }
 
     /// How a metric counts it; not at all where the upstream has no part in it.
