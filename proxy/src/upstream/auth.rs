@@ -27,6 +27,8 @@ struct Learned {
     /// What the last one asked for: with it, a request to another repository need not first run into a
     /// 401. It holds no right by itself.
     challenge: Option<Challenge>,
+    /// Whether it was asked, and asked for nothing.
+    is_open: bool,
     /// Where the first realm was: nowhere else do credentials ever go (threat T5).
     realm: Option<Origin>,
 }
@@ -100,8 +102,19 @@ impl Auth {
         }
     }
 
+    /// Whether it is known what the upstream asks for.
+    pub(super) fn is_introduced(&self) -> bool {
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        learned.is_open || learned.challenge.is_some()
+    }
+
+    /// Remembers that there was no challenge. One that comes later counts all the same.
+    pub(super) fn asked_for_nothing(&self) {
+        self.learned.write().unwrap_or_else(PoisonError::into_inner).is_open = true;
+    }
+
     /// Remembers a challenge.
-    fn learn(&self, headers: &HeaderMap) -> Result<Challenge, Denied> {
+    pub(super) fn learn(&self, headers: &HeaderMap) -> Result<Challenge, Denied> {
         let challenge = Challenge::read(headers, &self.destinations)?;
         let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
         if let Challenge::Bearer(server) = &challenge {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -26,6 +26,7 @@ use tower_service::Service;
 use super::cause::Cause;
 use super::connection::Tracked;
 use super::setup::SetupError;
+use super::upload::UploadBody;
 
 /// How long a connection may wait for its next request; load balancers tend to close at 60 s.
 const IDLE: Duration = Duration::from_secs(30);
@@ -33,10 +34,11 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How many connections may wait for their next request.
 pub(super) const MAX_IDLE: usize = 64;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The client on which all requests go out.
-pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+pub(super) type HttpClient = Client<Connector, Either<Full<Bytes>, UploadBody>>;
 
 /// Opens connections.
 #[derive(Clone)]

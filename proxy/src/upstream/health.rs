@@ -66,6 +66,10 @@ impl Health {
 
     /// Learns from an attempt at a question that came to its end.
     pub(super) fn note(&self, ask: &Ask, error: Option<&UpstreamError>) {
+        // Storage where an upload goes on tells nothing about the upstream.
+        if !self.destinations.is_upstream(&ask.uri) {
+            return;
+        }
         let Some(error) = error else { return self.breaker.answered() };
         match (self.is_own(error), error.kind()) {
             (true, what) if is_outage(what) => self.breaker.failed(error),

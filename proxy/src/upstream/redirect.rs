@@ -14,16 +14,22 @@ pub(super) fn target<B>(
     from: &Uri,
     destinations: &Destinations,
 ) -> Result<Option<Uri>, Refused> {
-    if !is_redirect(response.status()) {
-        return Ok(None);
-    }
+    if is_redirect(response.status()) { location(response, from, destinations).map(Some) } else { Ok(None) }
+}
+
+/// The Location of an answer to a request to `from`, if it may be connected to.
+pub(super) fn location<B>(
+    response: &Response<B>,
+    from: &Uri,
+    destinations: &Destinations,
+) -> Result<Uri, Refused> {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = resolve(from, location.ok_or(Refused::Malformed)?).ok_or(Refused::Malformed)?;
     let origin = destinations.admit(&target)?;
     if Origin::of(from)?.is_https() && !origin.is_https() {
         return Err(Refused::Unencrypted);
     }
-    Ok(Some(target))
+    Ok(target)
 }
 
 fn is_redirect(status: StatusCode) -> bool {

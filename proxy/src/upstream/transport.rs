@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -18,6 +18,7 @@ use super::connector::{self, ConnectTimeout, HttpClient};
 use super::detail::{Detail, MAX_ERROR_BYTES};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::setup::SetupError;
+use super::upload::{Upload, UploadBody};
 
 /// How long it is worth waiting for the rest of an unwanted body to keep its connection.
 const DISCARD: Duration = Duration::from_secs(1);
@@ -68,20 +69,49 @@ impl Transport {
                 Ok(response) => break Ok(response),
             }
         };
-        let (host, path) = (request.uri().host().unwrap_or_default(), request.uri().path());
-        let millis = started.elapsed().as_millis();
-        match &answer {
-            Ok(response) => {
-                connection::note_answer(response);
-                let status = response.status().as_u16();
-                debug!(method = %request.method(), host, path, status, millis, "upstream answered");
-            }
-            Err(error) => debug!(method = %request.method(), host, path, millis, %error, "upstream failed"),
-        }
+        note(request.method(), request.uri(), started, &answer);
         answer
     }
 
-    async fn send_once(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+    /// Sends a request once, its body as it comes, and waits for the headers of its answer for as long as there
+    /// is progress, and for `patience` after the end of the body.
+    pub(super) async fn send_upload(
+        &self,
+        request: Request<UploadBody>,
+        upload: &Upload,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, ErrorKind> {
+        let started = Instant::now();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let mut request = request.map(Either::Right);
+        let mut connection = capture_connection(&mut request);
+        let mut response = self.client.request(request);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut response => Some(answer),
+            _ = connection.wait_for_connection_metadata() => None,
+        };
+        let answer = match answer {
+            Some(answer) => Ok(answer),
+            None => {
+                upload.begin();
+                tokio::select! {
+                    biased;
+                    answer = response => Ok(answer),
+                    overdue = upload.overdue(patience) => Err(overdue),
+                }
+            }
+        };
+        // Where the body failed, that is why the connection did.
+        let answer = answer.and_then(|answer| {
+            answer.map_err(|error| upload.fault().unwrap_or_else(|| self.classify(error)))
+        });
+        note(&method, &uri, started, &answer);
+        answer
+    }
+
+    async fn send_once(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+        let mut request = request.map(Either::Left);
         let mut connection = capture_connection(&mut request);
         let mut response = self.client.request(request);
         // The connector bounds the time to a connection; the time to the headers begins after it.
@@ -143,6 +173,20 @@ impl Transport {
         } else {
             ErrorKind::Broken(cause)
         }
+    }
+}
+
+/// Tells the log what came of a request, and its connection that it carried an answer.
+fn note(method: &Method, uri: &Uri, started: Instant, answer: &Result<Response<Incoming>, ErrorKind>) {
+    let (host, path) = (uri.host().unwrap_or_default(), uri.path());
+    let millis = started.elapsed().as_millis();
+    match answer {
+        Ok(response) => {
+            connection::note_answer(response);
+            let status = response.status().as_u16();
+            debug!(%method, host, path, status, millis, "upstream answered");
+        }
+        Err(error) => debug!(%method, host, path, millis, %error, "upstream failed"),
     }
 }
 
