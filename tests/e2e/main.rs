@@ -10,6 +10,7 @@ mod blob;
 mod blob_cache;
 mod blob_cache_faults;
 mod cli;
+mod conformance;
 mod cost;
 mod descriptors;
 mod differential;

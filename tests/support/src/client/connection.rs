@@ -39,6 +39,7 @@ impl Connection {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let stream = TcpStream::connect((host, port)).await.map_err(Error::Connect)?;
+        let _slower_only = stream.set_nodelay(true);
         let (sender, driver) = if secure {
             let name = ServerName::try_from(host.to_owned()).expect("a host name");
             let connector = TlsConnector::from(Arc::new(client.trust.tls(client.protocol)));

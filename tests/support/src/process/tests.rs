@@ -133,7 +133,7 @@ async fn a_real_registry_takes_the_token_servers_tokens() {
         Account::new(DockerRegistry::USER, DockerRegistry::PASSWORD),
         Account::new("reader", "r").repositories(&["app"]).actions(&["pull"]),
     ];
-    let tokens = TokenServer::start(accounts, Duration::from_secs(60)).await;
+    let tokens = TokenServer::start(accounts, Duration::from_mins(1)).await;
     let Some(registry) = DockerRegistry::builder().tokens_of(&tokens).start() else { return };
     registry.push("app", "latest", &hello("linux/amd64"));
     registry.push("other", "latest", &hello("linux/amd64"));
@@ -160,7 +160,7 @@ async fn a_real_registry_takes_the_token_servers_tokens() {
 
 /// A token for the same from a server with another authority.
 async fn tokens_of_another() -> String {
-    let other = TokenServer::start([Account::anonymous()], Duration::from_secs(60)).await;
+    let other = TokenServer::start([Account::anonymous()], Duration::from_mins(1)).await;
     let url = format!("{}?service={}&scope=repository:app:pull", other.realm(), TokenServer::SERVICE);
     client::get(&url, &[]).await.unwrap().json()["token"].as_str().unwrap().to_owned()
 }
