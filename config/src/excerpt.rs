@@ -60,7 +60,9 @@ fn is_harmless(name: &str, value: &str) -> bool {
     let word = setting.split_whitespace().next().unwrap_or_default();
     // `url = "https://name:password@host"`, and an inline table or a second setting behind the first.
     let odd = if setting == "url" { value.contains(['@', '?', '#']) } else { value.contains(['{', '=']) };
-    !sections_of(word).is_empty() && !odd && !may_hold_secret(name) && !may_hold_secret(value)
+    // A section that is written as a value may hold anything.
+    let is_section = known("").contains(&word);
+    !sections_of(word).is_empty() && !is_section && !odd && !may_hold_secret(name) && !may_hold_secret(value)
 }
 
 /// Whether a text speaks of a password or a token.

@@ -1,6 +1,6 @@
 //! Turns what serde says into what a person can act on.
 
-use crate::keys::{LISTS, MEMBER, RULE, known, nearest, renamed, sections_of};
+use crate::keys::{LISTS, MEMBER, REGISTRY, RULE, known, nearest, renamed, sections_of};
 
 /// How much of an unknown name a message repeats.
 const NAME_LIMIT: usize = 64;
@@ -21,6 +21,7 @@ fn section(path: &str) -> &str {
     let mut names = path.split('.').map(|part| part.split('[').next().unwrap_or_default());
     match (names.next().unwrap_or_default(), names.next()) {
         (RULE, Some("members")) => MEMBER.0,
+        (REGISTRY, Some("upstream")) => "upstream",
         (section, _) if !known(section).is_empty() => section,
         _ => "",
     }
@@ -86,6 +87,12 @@ fn wrong_type(path: &str, message: &str) -> Option<String> {
 fn list_like(path: &str) -> &'static str {
     match path.rsplit('.').next().unwrap_or(path) {
         "immutable" | "tags" => "a list, as in [\"latest\", \"v[0-9]*\"]",
+        "actions" => "a list, as in [\"pull\", \"push\"]",
+        "groups" => "a list, as in [\"builders\"]",
+        "hosts" => "a list, as in [\"registry.example.com\"]",
+        "namespaces" => "a list, as in [\"docker.io\"]",
+        "trusted_proxies" => "a list, as in [\"10.0.0.0/8\"]",
+        "users" => "a list, as in [\"jo\", \"ci-*\"]",
         "platforms" => "a list, as in [\"linux/amd64\", \"linux/arm64\"]",
         "references" => "a list, as in [\"team/app:latest\"]",
         "repositories" => "a list, as in [\"team/*\"]",

@@ -1,13 +1,34 @@
 //! The names of the settings, for hints. A test holds them to the schema.
 
 /// Each section and its settings.
-pub(crate) const SECTIONS: [(&str, &[&str]); 9] = [
-    ("server", &["listen", "admin", "max_connections", "header_timeout", "stall_timeout", "shutdown_grace"]),
+pub(crate) const SECTIONS: [(&str, &[&str]); 14] = [
+    (
+        "server",
+        &[
+            "listen",
+            "admin",
+            "external_url",
+            "trusted_proxies",
+            "hosts",
+            "max_connections",
+            "max_connections_per_peer",
+            "header_timeout",
+            "stall_timeout",
+            "shutdown_grace",
+        ],
+    ),
+    ("tls", &["certificate", "key", "client_ca", "client_auth"]),
+    ("access", &["htpasswd"]),
     (
         "upstream",
         &[
             "url",
             "ca_file",
+            "client_certificate",
+            "client_key",
+            "credentials",
+            "grant_ttl",
+            "stale_grant",
             "username",
             "password",
             "password_file",
@@ -33,9 +54,12 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("blobs", &["cache", "max_bytes", "finish"]),
-    ("merge", &["suffixes", "relearn", "complete_index", "skew", "skew_grace", "skew_gap"]),
+    ("merge", &["suffixes", "relearn", "complete_index", "hide_members", "skew", "skew_grace", "skew_gap"]),
     ("webhook", &["token", "token_file"]),
     ("log", &["format", "level"]),
+    (GROUP, &["name", "users"]),
+    (ALLOW, &["users", "groups", "anonymous", "repositories", "actions"]),
+    (REGISTRY, &["name", "prefix", "hosts", "namespaces", "library", "upstream"]),
     (
         RULE,
         &[
@@ -50,6 +74,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 9] = [
             "skip_denied",
             "platforms",
             "complete_index",
+            "hide_members",
             "skew",
             "skew_grace",
             "skew_gap",
@@ -64,7 +89,10 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 9] = [
 ];
 
 /// The sections that are lists of tables.
-pub(crate) const LISTS: [&str; 2] = [RULE, WARM];
+pub(crate) const LISTS: [&str; 5] = [GROUP, ALLOW, REGISTRY, RULE, WARM];
+pub(crate) const GROUP: &str = "group";
+pub(crate) const ALLOW: &str = "allow";
+pub(crate) const REGISTRY: &str = "registry";
 pub(crate) const RULE: &str = "rule";
 pub(crate) const WARM: &str = "warm";
 /// A member of a rule that is written as a table, and its settings.

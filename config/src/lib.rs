@@ -4,6 +4,7 @@
 //! crate owns the last two and reads no environment: the command line loads a [`Config`], overwrites
 //! single fields, and then calls [`Config::validate`].
 
+mod access;
 mod blobs;
 mod cache;
 mod error;
@@ -13,8 +14,10 @@ mod keys;
 mod load;
 mod log;
 mod merge;
+mod registry;
 mod rule;
 mod server;
+mod tls;
 mod upstream;
 mod validate;
 pub mod value;
@@ -24,22 +27,25 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, Allow, Group};
 pub use blobs::Blobs;
 pub use cache::Cache;
 pub use error::{ConfigError, Location};
 pub use excerpt::Excerpt;
 pub use log::Log;
 pub use merge::Merge;
+pub use registry::Registry;
 pub use rule::{
     GlobError, MAX_MEMBERS, MemberPattern, Part, PatternError, PlatformError, PlatformSource, Preset,
     PresetError, RepositoryGlob, RequiredPlatform, Rule, Skew, SkewError, SourceError, TagGlob, Word,
     WordError,
 };
 pub use server::Server;
+pub use tls::Tls;
 pub use upstream::Upstream;
 pub use value::{
-    Age, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Retention, Scheme, Secret, Size, Span, Timeout,
-    UpstreamUrl, WarmReference, WarmReferenceError,
+    Action, Age, ClientAuth, CredentialSource, HostName, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Network,
+    Retention, Scheme, Secret, Size, Span, Timeout, UpstreamUrl, WarmReference, WarmReferenceError,
 };
 pub use warm::Warm;
 pub use webhook::{Webhook, webhook_token_is_fit};
@@ -54,6 +60,12 @@ pub struct Config {
     /// The listeners and what they grant their clients.
     #[serde(deserialize_with = "table::deserialize")]
     pub server: Server,
+    /// TLS towards clients.
+    #[serde(deserialize_with = "table::deserialize")]
+    pub tls: Tls,
+    /// How callers prove who they are.
+    #[serde(deserialize_with = "table::deserialize")]
+    pub access: Access,
     /// The registry that stands behind the proxy.
     #[serde(deserialize_with = "table::deserialize")]
     pub upstream: Upstream,
@@ -72,6 +84,15 @@ pub struct Config {
     /// What is logged, and in which form.
     #[serde(deserialize_with = "table::deserialize")]
     pub log: Log,
+    /// Users that have something in common.
+    #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]
+    pub group: Vec<Group>,
+    /// What callers may do; without any, whoever is known may do everything, and others may pull where nobody is known.
+    #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
+    /// Upstreams besides `[upstream]`.
+    #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]
+    pub registry: Vec<Registry>,
     /// What holds for some repositories and tags instead of `[merge]` and `[cache]`; the first that matches
     /// wins.
     #[serde(deserialize_with = "table::list", skip_serializing_if = "Vec::is_empty")]

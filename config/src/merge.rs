@@ -20,6 +20,8 @@ pub struct Merge {
     /// Whether a tag that already is an index of several platforms is completed with those that only its
     /// suffixed tags have, instead of being passed through.
     pub complete_index: bool,
+    /// Whether tag lists leave out tags that are members of one that is listed.
+    pub hide_members: bool,
     /// What happens when the members of a tag are not of one build.
     pub skew: Skew,
     /// How long `hold` serves the last coherent set while the other members have not followed.
@@ -34,6 +36,7 @@ impl Default for Merge {
             suffixes: Word::known(&SUFFIXES).collect(),
             relearn: Age::secs(60),
             complete_index: false,
+            hide_members: false,
             skew: Skew::Warn,
             skew_grace: Age::secs(15 * 60),
             skew_gap: Age::secs(24 * 60 * 60),

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Limit, Secret, Timeout, UpstreamUrl, path};
+use crate::value::{CredentialSource, GrantTtl, Limit, Secret, StaleGrant, Timeout, UpstreamUrl, path};
 
 /// The section `[upstream]`: the registry that stands behind the proxy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,18 @@ pub struct Upstream {
     /// A PEM file of certificate authorities that are trusted besides those of the system.
     #[serde(serialize_with = "path::serialize")]
     pub ca_file: Option<PathBuf>,
+    /// A PEM file with a certificate that onetag shows to the registry.
+    #[serde(serialize_with = "path::serialize")]
+    pub client_certificate: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[serde(serialize_with = "path::serialize")]
+    pub client_key: Option<PathBuf>,
+    /// With whose credentials the registry is asked: onetag's own, or those of each caller.
+    pub credentials: CredentialSource,
+    /// For how long the registry's yes to a caller is believed; only with the callers' credentials.
+    pub grant_ttl: GrantTtl,
+    /// How much longer it is believed while the registry fails.
+    pub stale_grant: StaleGrant,
     /// The account at the registry.
     pub username: Option<String>,
     /// Its password; `password_file` keeps it out of the configuration.
@@ -41,6 +53,11 @@ impl Default for Upstream {
         Self {
             url: None,
             ca_file: None,
+            client_certificate: None,
+            client_key: None,
+            credentials: CredentialSource::Proxy,
+            grant_ttl: GrantTtl::secs(60),
+            stale_grant: StaleGrant::secs(60 * 60),
             username: None,
             password: None,
             password_file: None,

@@ -1,5 +1,5 @@
 use crate::rule::{exceeds_members, repeated};
-use crate::value::{MASK, Secret};
+use crate::value::{ClientAuth, CredentialSource, MASK, Secret};
 use crate::{Config, ConfigError, Upstream, webhook_token_is_fit};
 
 /// What no single setting shows, or what a flag may have set without a check.
@@ -10,42 +10,78 @@ struct Rule {
     broken: fn(&Config) -> bool,
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 17] = [
     Rule {
         setting: "upstream.url",
         flag: Some("--upstream"),
         advice: "no registry is set; name it, as in --upstream https://registry.example.com",
-        broken: |config| config.upstream.url.is_none(),
+        broken: |config| config.upstream.url.is_none() && config.registry.is_empty(),
     },
     Rule {
         setting: "upstream.username",
         flag: Some("--upstream-username"),
         advice: "the password is missing; set upstream.password_file (--upstream-password-file) as well",
-        broken: |config| config.upstream.username.is_some() && !has_password(&config.upstream),
+        broken: |config| any(config, |upstream| upstream.username.is_some() && !has_password(upstream)),
     },
     Rule {
         setting: "upstream.username",
         flag: Some("--upstream-username"),
         advice: "a password is set, but no user name; set it as well",
-        broken: |config| config.upstream.username.is_none() && has_password(&config.upstream),
+        broken: |config| any(config, |upstream| upstream.username.is_none() && has_password(upstream)),
     },
     Rule {
         setting: "upstream.username",
         flag: Some("--upstream-username"),
         advice: "the user name is empty, or has a colon or a control character, which HTTP cannot carry",
-        broken: |config| config.upstream.username.as_deref().is_some_and(is_unfit_username),
+        broken: |config| any(config, |upstream| upstream.username.as_deref().is_some_and(is_unfit_username)),
     },
     Rule {
         setting: "upstream.password",
         flag: Some("ONETAG_UPSTREAM_PASSWORD"),
         advice: "upstream.password_file (--upstream-password-file) is set, too; keep one of them",
-        broken: |config| config.upstream.password.is_some() && config.upstream.password_file.is_some(),
+        broken: |config| any(config, |upstream| upstream.password.is_some() && upstream.password_file.is_some()),
     },
     Rule {
         setting: "upstream.password",
         flag: Some("ONETAG_UPSTREAM_PASSWORD"),
         advice: "the password is empty, or the mask of printed settings; write the password itself",
-        broken: |config| config.upstream.password.as_ref().is_some_and(is_unfit_password),
+        broken: |config| any(config, |upstream| upstream.password.as_ref().is_some_and(is_unfit_password)),
+    },
+    Rule {
+        setting: "upstream.client_certificate",
+        flag: None,
+        advice: "upstream.client_certificate and upstream.client_key belong together; set both",
+        broken: |config| {
+            any(config, |upstream| upstream.client_certificate.is_some() != upstream.client_key.is_some())
+        },
+    },
+    Rule {
+        setting: "upstream.credentials",
+        flag: Some("--credentials"),
+        advice: "with \"client\" onetag has no account of its own; leave upstream.username and its password out",
+        broken: |config| {
+            any(config, |upstream| {
+                upstream.credentials == CredentialSource::Client && upstream.username.is_some()
+            })
+        },
+    },
+    Rule {
+        setting: "tls.certificate",
+        flag: Some("--tls-certificate"),
+        advice: "tls.certificate and tls.key (--tls-key) belong together; set both",
+        broken: |config| config.tls.certificate.is_some() != config.tls.key.is_some(),
+    },
+    Rule {
+        setting: "tls.client_ca",
+        flag: Some("--tls-client-ca"),
+        advice: "clients show certificates over TLS alone; set tls.certificate and tls.key as well",
+        broken: |config| config.tls.client_ca.is_some() && config.tls.certificate.is_none(),
+    },
+    Rule {
+        setting: "tls.client_auth",
+        flag: None,
+        advice: "nobody says which certificates are right; set tls.client_ca (--tls-client-ca)",
+        broken: |config| config.tls.client_auth() != ClientAuth::None && config.tls.client_ca.is_none(),
     },
     Rule {
         setting: "server.admin",
@@ -102,6 +138,11 @@ impl Config {
             None => Ok(()),
         }
     }
+}
+
+/// Whether it is so of any upstream.
+fn any(config: &Config, is_so: impl Fn(&Upstream) -> bool) -> bool {
+    is_so(&config.upstream) || config.registry.iter().any(|registry| is_so(&registry.upstream()))
 }
 
 fn has_password(upstream: &Upstream) -> bool {

@@ -55,6 +55,9 @@ pub struct Rule {
     /// Whether a tag that already is an index of several platforms is completed from its members.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complete_index: Option<bool>,
+    /// Whether tag lists leave out members of the rule's tags; else as in `[merge]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hide_members: Option<bool>,
     /// What happens when the members are not of one build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skew: Option<Skew>,

@@ -3,11 +3,19 @@
 use std::time::Duration;
 
 use super::{parse, valid};
-use crate::{Config, LogFormat, Skew, Webhook, Word};
+use crate::{Config, CredentialSource, LogFormat, Skew, Tls, Webhook, Word};
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { server, upstream, cache, blobs, merge, webhook, log, rule, warm } = Config::default();
+    let Config { server, tls, access, upstream, cache, blobs, merge, webhook, log, .. } = Config::default();
+    let Config { group, allow, registry, rule, warm, .. } = Config::default();
+    assert_eq!((group, allow, registry), (Vec::new(), Vec::new(), Vec::new()));
+    assert_eq!((tls, access.htpasswd), (Tls::default(), None));
+    assert_eq!((server.external_url, server.trusted_proxies, server.hosts), (None, Vec::new(), Vec::new()));
+    assert_eq!(server.max_connections_per_peer.get(), 2_000);
+    assert_eq!(upstream.credentials, CredentialSource::Proxy);
+    assert_eq!(upstream.grant_ttl.get(), Duration::from_mins(1));
+    assert_eq!(upstream.stale_grant.get(), Duration::from_hours(1));
     assert_eq!(server.listen.to_string(), "127.0.0.1:5080");
     assert_eq!(server.admin.to_string(), "127.0.0.1:5081");
     assert_eq!(server.max_connections.get(), 10_000);
@@ -32,7 +40,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(webhook, Webhook { token: None, token_file: None });
     assert_eq!(warm, []);
     assert_eq!(merge.relearn.get(), Duration::from_mins(1));
-    assert!(!merge.complete_index);
+    assert!(!merge.complete_index && !merge.hide_members);
     assert_eq!(merge.skew, Skew::Warn);
     assert_eq!(merge.skew_grace.get(), Duration::from_mins(15));
     assert_eq!(merge.skew_gap.get(), Duration::from_hours(24));
@@ -69,6 +77,14 @@ fn printed_settings_read_back_as_the_same() {
          stale_if_error = \"2h\"\nimmutable = []",
         "[[warm]]\nreferences = [\"a/b\", \"c:d\"]\nplatforms = [\"linux/arm\"]\nevery = \"10s\"\n\
          [[warm]]\nreferences = [\"a/b\"]",
+        "[server]\nexternal_url = \"https://r.example/x\"\ntrusted_proxies = [\"10.0.0.1\", \"fd00::/8\"]\n\
+         hosts = [\"R.example:5000\"]\nmax_connections_per_peer = 5\n[tls]\ncertificate = \"c\"\nkey = \"k\"\n\
+         client_ca = \"a\"\nclient_auth = \"optional\"\n[access]\nhtpasswd = \"h\"\n[merge]\nhide_members = true",
+        "[[group]]\nname = \"b\"\nusers = [\"jo\"]\n[[allow]]\ngroups = [\"b\"]\nactions = [\"pull\", \"delete\"]\n\
+         [[allow]]\nanonymous = true\nrepositories = [\"a/**\"]\n[[rule]]\nhide_members = true",
+        "[[registry]]\nname = \"docker.io\"\n[[registry]]\nname = \"r.example:5000\"\nprefix = \"mirror/r\"\n\
+         hosts = [\"h\"]\nnamespaces = [\"a\", \"b\"]\nlibrary = true\n[registry.upstream]\n\
+         credentials = \"client\"\ngrant_ttl = \"5s\"\nstale_grant = \"0s\"\nclient_key = \"k\"\nca_file = \"/ca\"",
     ] {
         let config = parse(text).unwrap();
         assert_eq!(parse(&config.print()).unwrap(), config, "{}", config.print());

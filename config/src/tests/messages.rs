@@ -95,9 +95,10 @@ fn an_unknown_name_gets_the_nearest_known_one() {
         "unknown setting \"colour\" in [log]; known are format, level",
     );
     assert_refused(
-        "[tls]",
+        "[https]",
         "1:2",
-        "unknown section \"tls\"; known are server, upstream, cache, blobs, merge, webhook, log, rule, warm",
+        "unknown section \"https\"; known are server, tls, access, upstream, cache, blobs, merge, webhook, log, group, \
+         allow, registry, rule, warm",
     );
 }
 

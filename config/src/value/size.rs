@@ -34,6 +34,12 @@ impl Size {
         Self(count * MIB)
     }
 
+    /// A part of it, but not less than the least size.
+    #[must_use]
+    pub fn divided(self, parts: u64) -> Self {
+        Self((self.0 / parts.max(1)).max(MIB))
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0

@@ -22,6 +22,10 @@ pub type Age = Span<0, YEAR>;
 pub type Interval = Span<10_000, YEAR>;
 /// How long something is kept that nobody uses: at least a day, since uses are noted twice a day.
 pub type Retention = Span<86_400_000, YEAR>;
+/// How long a yes to a caller is believed: from a second to a minute.
+pub type GrantTtl = Span<1_000, 60_000>;
+/// How much longer it is believed while nobody can be asked: at most a day.
+pub type StaleGrant = Span<0, 86_400_000>;
 /// How long an absence is remembered: at most 10 seconds.
 pub type NegativeTtl = Span<0, 10_000>;
 

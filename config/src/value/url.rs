@@ -147,7 +147,7 @@ fn read_scheme(text: &str) -> Result<Scheme, UrlError> {
 }
 
 /// An IP address, or labels of letters, digits, `-` and `_` that neither begin nor end with `-`.
-fn can_be_host(host: &str) -> bool {
+pub(super) fn can_be_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let label = |label: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');

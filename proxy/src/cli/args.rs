@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use onetag_config::{Age, LogFilter, LogFormat, NegativeTtl, Secret, Size, Timeout, UpstreamUrl, Word};
+use onetag_config::{Age, CredentialSource, LogFilter, LogFormat, NegativeTtl, Secret, Size, Timeout, UpstreamUrl, Word};
 
 /// One tag, every architecture: a registry endpoint that merges single-architecture tags at pull time.
 ///
@@ -59,6 +59,24 @@ pub(super) struct ServeArguments {
     /// Metrics, health and readiness [default: 127.0.0.1:5081]
     #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", help_heading = "Listeners")]
     pub(super) admin: Option<SocketAddr>,
+    /// Where clients reach onetag, if another proxy stands in front of it
+    #[arg(long, env = "ONETAG_EXTERNAL_URL", value_name = "URL", help_heading = "Listeners")]
+    pub(super) external_url: Option<UpstreamUrl>,
+    /// A PEM file with the listener's certificate; without it clients come without TLS
+    #[arg(long, env = "ONETAG_TLS_CERTIFICATE", value_name = "FILE", help_heading = "Listeners")]
+    pub(super) tls_certificate: Option<PathBuf>,
+    /// A PEM file with the certificate's private key
+    #[arg(long, env = "ONETAG_TLS_KEY", value_name = "FILE", help_heading = "Listeners")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// A PEM file of authorities; clients have to show a certificate of one of them
+    #[arg(long, env = "ONETAG_TLS_CLIENT_CA", value_name = "FILE", help_heading = "Listeners")]
+    pub(super) tls_client_ca: Option<PathBuf>,
+    /// A file of users and bcrypt hashes (htpasswd -B): only they are let in, unless [[allow]] says more
+    #[arg(long, env = "ONETAG_HTPASSWD", value_name = "FILE", help_heading = "Callers")]
+    pub(super) htpasswd: Option<PathBuf>,
+    /// With whose credentials the upstream is asked: proxy (onetag's own) or client (each caller's) [default: proxy]
+    #[arg(long, env = "ONETAG_CREDENTIALS", value_name = "WHOSE", help_heading = "Callers")]
+    pub(super) credentials: Option<CredentialSource>,
     /// How many client connections there may be at once [default: 10000]
     #[arg(long, env = "ONETAG_MAX_CONNECTIONS", value_name = "N", help_heading = "Listeners")]
     pub(super) max_connections: Option<u32>,

@@ -36,44 +36,33 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 
 fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
-    let upstream = settings::upstream(config, Arc::clone(&metrics))?;
     let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
     let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
-    let disk = config.cache.data_dir.as_deref().map(DiskStore::open).transpose().map_err(Failure::usage)?;
-    let disk = disk.map(|disk| Arc::new(disk) as Arc<dyn Store>);
-    if disk.is_none() {
+    if config.cache.data_dir.is_none() {
         tracing::warn!("no --data-dir: the digests of merged indexes will not outlive this process");
     }
-    // Only once the store is open: it keeps a second process out of the data directory.
-    let blobs = blobs(config, &metrics)?;
-    let resolver = Arc::new(Resolver::new(upstream, config, disk, blobs, Arc::clone(&metrics)));
+    let routes = Arc::new(sites::routes(config, &metrics)?);
     let (public, private) = (registry.address(), admin.address());
     let limits = Limits {
         max_connections: descriptors::connections(config.server.max_connections.get()),
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: config.server.stall_timeout.get(),
     };
-    tokio::spawn(Arc::clone(&resolver).prune());
-    for warm in &config.warm {
-        tokio::spawn(Arc::clone(&resolver).keep_warm(warm.clone()));
+    for site in routes.sites() {
+        tokio::spawn(Arc::clone(&site.resolver).prune());
     }
+    for warm in &config.warm {
+        sites::keep_warm(&routes, warm)?;
+    }
+    let access = Arc::new(ArcSwap::from_pointee(access));
+    let external = External { url, trusted: config.server.trusted_proxies.clone() };
+    let routed = Arc::clone(&routes);
     let running =
-        Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
-    let started = running.start();
-    print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
-    Ok((started, resolver))
-}
-
-/// The cache of blobs, where there is a data directory.
-fn blobs(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Blobs>>, Failure> {
-    let Some(directory) = config.cache.data_dir.as_ref().filter(|_| config.blobs.cache) else {
-        return Ok(None);
-    };
-    let settings = BlobSettings { max_bytes: config.blobs.max_bytes.bytes(), finish: config.blobs.finish };
-    let blobs =
-        Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
-    Ok(Some(Arc::new(blobs)))
+        Running { registry, admin, limits, routes: routed, access, external, webhook_token, metrics };
+    let started = running.start().map_err(Failure::failed)?;
+    print(&format!("registry listening on {scheme}://{public}\nadmin listening on http://{private}\n"))?;
+    Ok((started, routes))
 }
 
 async fn stop(started: Started, grace: Duration, mut signals: Signals) {

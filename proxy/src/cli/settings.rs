@@ -33,7 +33,12 @@ pub(super) fn shared(arguments: &SettingArguments) -> Result<Config, Failure> {
         upstream.password_file.clone_from(&given.upstream_password_file);
     }
     set(&mut upstream.docker_config, given.docker_config.clone());
-    upstream.docker_config = upstream.docker_config.take().or_else(usual_docker_config);
+    let usual = usual_docker_config();
+    upstream.docker_config = upstream.docker_config.take().or_else(|| usual.clone());
+    for registry in &mut config.registry {
+        registry.has_docker_config(usual.as_deref());
+    }
+    let upstream = &mut config.upstream;
     set(&mut upstream.connect_timeout, given.connect_timeout);
     set(&mut upstream.header_timeout, given.header_timeout);
     set(&mut upstream.idle_body_timeout, given.idle_body_timeout);
@@ -47,7 +52,15 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
     let server = &mut config.server;
     set(&mut server.listen, arguments.listen);
     set(&mut server.admin, arguments.admin);
+    set(&mut server.external_url, arguments.external_url.clone());
     set(&mut server.shutdown_grace, arguments.shutdown_grace);
+    if arguments.tls_certificate.is_some() || arguments.tls_key.is_some() {
+        config.tls.certificate.clone_from(&arguments.tls_certificate);
+        config.tls.key.clone_from(&arguments.tls_key);
+    }
+    set(&mut config.tls.client_ca, arguments.tls_client_ca.clone());
+    set(&mut config.access.htpasswd, arguments.htpasswd.clone());
+    set(&mut config.upstream.credentials, arguments.credentials);
     if let Some(given) = arguments.max_connections {
         server.max_connections = Limit::try_from(i64::from(given))
             .map_err(|error| Failure::usage(format!("--max-connections {given}: it {error}")))?;

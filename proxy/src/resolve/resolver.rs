@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use onetag_config::Config;
 use onetag_oci::{Digest, Repository, Tag};
-use prometheus::IntGauge;
 
 use crate::cache::{
     self, Adopted, Blobs, Changes, Configs, Content, Latest, Links, Manifests, MergedStore, Occurring,
@@ -16,7 +15,7 @@ use crate::cache::{
 };
 use crate::flight::Flights;
 use crate::merge::Rules;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Measured, Metrics};
 use crate::upstream::Upstream;
 
 use super::error::ResolveError;
@@ -183,17 +182,18 @@ impl Resolver {
         self.records.flush().await;
     }
 
-    /// Notes in the metrics how large the caches are, and what is under way.
-    pub fn measure(&self) {
-        let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        let (documents, known) = (self.tags.weight() + self.manifests.weight(), self.configs.weight());
-        set(&self.metrics.cache_bytes, documents + known + self.merged.weight() + self.links.weight());
+    /// How large the caches are, and what is under way.
+    pub fn measure(&self) -> Measured {
+        let documents = self.tags.weight() + self.manifests.weight() + self.merged.weight();
         let under_way = self.tag_flights.len() + self.digest_flights.len() + self.learning.len();
-        set(&self.metrics.fills, under_way as u64);
         let waiting =
             self.tag_flights.waiting() + self.digest_flights.waiting() + self.link_flights.waiting();
-        set(&self.metrics.waiting_requests, waiting as u64);
-        set(&self.metrics.store_queue_bytes, self.records.queued());
+        Measured {
+            cache_bytes: documents + self.configs.weight() + self.links.weight(),
+            fills: under_way as u64,
+            waiting_requests: waiting as u64,
+            store_queue_bytes: self.records.queued(),
+        }
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::connection::Handler;
 use super::{explain, invalidate, warm};
-use crate::resolve::Resolver;
-use crate::telemetry::Metrics;
+use crate::registry::Routes;
+use crate::telemetry::{Measured, Metrics};
 
 /// How many explanations may be under way at once, how many invalidations, and how many warmings.
 const AT_ONCE: usize = 4;
@@ -27,7 +27,7 @@ const PATHS: &str = "there are /healthz, /readyz, /metrics, /explain?ref=REPOSIT
 /// What the admin listener answers.
 pub struct Admin {
     metrics: Arc<Metrics>,
-    resolver: Arc<Resolver>,
+    routes: Arc<Routes>,
     stopping: watch::Receiver<bool>,
     explaining: Semaphore,
     invalidating: Semaphore,
@@ -69,10 +69,10 @@ impl Answer {
 
 impl Admin {
     /// The admin surface; it is not ready from the moment that `stopping` is true.
-    pub fn new(metrics: Arc<Metrics>, resolver: Arc<Resolver>, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, routes: Arc<Routes>, stopping: watch::Receiver<bool>) -> Self {
         let (explaining, invalidating) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
         let warming = Arc::new(Semaphore::new(AT_ONCE));
-        Self { metrics, resolver, stopping, explaining, invalidating, warming }
+        Self { metrics, routes, stopping, explaining, invalidating, warming }
     }
 
     async fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
@@ -103,7 +103,7 @@ impl Admin {
         }
         // Each is a merge of its own, past the caches of tags.
         let _permit = self.explaining.acquire().await;
-        explain::answer(&self.resolver, uri.query().unwrap_or_default()).await
+        explain::answer(&self.routes, uri.query().unwrap_or_default()).await
     }
 
     /// Does what changes something.
@@ -111,17 +111,18 @@ impl Admin {
         let query = uri.query().unwrap_or_default();
         if uri.path() == "/warm" {
             return match Arc::clone(&self.warming).try_acquire_owned() {
-                Ok(place) => warm::answer(&self.resolver, query, place),
+                Ok(place) => warm::answer(&self.routes, query, place),
                 Err(_) => Answer::failure(StatusCode::TOO_MANY_REQUESTS, "others are being warmed just now"),
             };
         }
         // Each looks at all tags.
         let _permit = self.invalidating.acquire().await;
-        invalidate::answer(&self.resolver, query).await
+        invalidate::answer(&self.routes, query).await
     }
 
     fn render(&self) -> Answer {
-        self.resolver.measure();
+        let all = self.routes.sites().iter().map(|site| site.resolver.measure());
+        self.metrics.measured(all.fold(Measured::default(), |sum, one| sum + one));
         match self.metrics.render() {
             Ok(text) => Answer::text(StatusCode::OK, text),
             Err(error) => Answer::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

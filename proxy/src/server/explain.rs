@@ -1,23 +1,24 @@
 //! `/explain?ref=REPOSITORY[:TAG|@DIGEST]` of the admin listener: what `onetag inspect --json` says, asked of
 //! the upstream now, and what clients get from the cache meanwhile.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use onetag_oci::{Reference, Repository};
 
 use super::admin::Answer;
 use super::query;
-use crate::resolve::{Explanation, ResolveError, Resolver};
+use crate::registry::Routes;
+use crate::resolve::{Explanation, ResolveError};
 
 const USAGE: &str = "write /explain?ref=REPOSITORY:TAG or /explain?ref=REPOSITORY@DIGEST";
 
 /// Answers the query.
-pub(super) async fn answer(resolver: &Arc<Resolver>, query: &str) -> Answer {
-    let (repository, reference) = match parse(query) {
+pub(super) async fn answer(routes: &Routes, query: &str) -> Answer {
+    let (outer, reference) = match parse(query) {
         Ok(parsed) => parsed,
         Err(message) => return Answer::failure(StatusCode::BAD_REQUEST, &message),
     };
+    let Some((site, repository)) = routes.of_repository(&outer) else { return query::unknown() };
+    let resolver = &site.resolver;
     let explained = match &reference {
         Reference::Tag(tag) => resolver.explain(&repository, tag).await,
         Reference::Digest(digest) => resolver.explain_digest(&repository, digest).await,

@@ -1,7 +1,15 @@
 //! `?ref=REPOSITORY[:TAG|@DIGEST]`, as the admin listener's questions and orders name what they are about.
 
+use http::StatusCode;
 use onetag_oci::{Reference, Repository};
 use percent_encoding::percent_decode_str;
+
+use super::admin::Answer;
+
+/// That no upstream has the repository.
+pub(super) fn unknown() -> Answer {
+    Answer::failure(StatusCode::NOT_FOUND, "no registry is configured for this name")
+}
 
 /// Reads a query: a repository, and what of it is meant, where that is said. A wrong one ends with `usage`.
 pub(super) fn reference(query: &str, usage: &str) -> Result<(Repository, Option<Reference>), String> {

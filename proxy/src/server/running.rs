@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use onetag_config::Secret;
@@ -12,8 +13,8 @@ use tokio::task::JoinHandle;
 use super::admin::Admin;
 use super::connection::{Handler, Limits};
 use super::listener::Bound;
-use crate::registry::{Body, Registry};
-use crate::resolve::Resolver;
+use crate::access::Access;
+use crate::registry::{Body, External, Peer, Registry, Routes};
 use crate::telemetry::Metrics;
 
 /// How many connections the admin listener takes; it must answer when the other one is full.
@@ -27,8 +28,12 @@ pub struct Running {
     pub admin: Bound,
     /// The bounds of the clients' connections.
     pub limits: Limits,
-    /// What answers.
-    pub resolver: Arc<Resolver>,
+    /// Where requests lead.
+    pub routes: Arc<Routes>,
+    /// What callers may do; can be exchanged while it runs.
+    pub access: Arc<ArcSwap<Access>>,
+    /// How clients reach onetag.
+    pub external: External,
     /// What registries must send with their notifications of pushes; without it these have no path.
     pub webhook_token: Option<Secret>,
     /// What counts.
@@ -46,31 +51,31 @@ pub struct Started {
 impl Handler for Registry {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
-        self.answer_request(request).await
+    async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        self.answer_request(request, peer).await
     }
 }
 
 impl Running {
-    /// Starts to serve. Must be called within a runtime.
-    pub fn start(self) -> Started {
-        let Self { registry, admin, limits, resolver, webhook_token, metrics } = self;
+    /// Starts to serve. Must be called within a runtime. Fails where the system has no randomness.
+    pub fn start(self) -> Result<Started, aws_lc_rs::error::Unspecified> {
+        let Self { registry, admin, limits, routes, access, external, webhook_token, metrics } = self;
         let (stop_registry, registry_stops) = watch::channel(false);
         let (stop_admin, admin_stops) = watch::channel(false);
-        let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&resolver), registry_stops.clone());
+        let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&routes), registry_stops.clone());
         let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
         let (open, admin_open) = (metrics.connections.clone(), metrics.admin_connections.clone());
-        let handler = Registry::new(resolver, metrics);
+        let handler = Registry::new(routes, access, external, metrics)?;
         let handler = Arc::new(match &webhook_token {
             Some(token) => handler.notified_with(token),
             None => handler,
         });
-        Started {
+        Ok(Started {
             registry: tokio::spawn(registry.serve(handler, limits, open, registry_stops)),
             admin: tokio::spawn(admin.serve(Arc::new(admin_handler), admin_limits, admin_open, admin_stops)),
             stop_registry,
             stop_admin,
-        }
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::admin::Answer;
 use super::query;
 use crate::merge::required;
+use crate::registry::Routes;
 use crate::resolve::{Resolver, Warmth};
 
 const USAGE: &str = "write /warm?ref=REPOSITORY:TAG or /warm?ref=REPOSITORY:TAG&platform=linux/arm64";
@@ -31,13 +32,14 @@ const TOLD_EVERY: Duration = Duration::from_millis(200);
 
 /// Begins to do what the query says; the answer's body ends with it. Who leaves ends it, but not the downloads that
 /// are under way.
-pub(super) fn answer(resolver: &Arc<Resolver>, query: &str, place: OwnedSemaphorePermit) -> Answer {
+pub(super) fn answer(routes: &Routes, query: &str, place: OwnedSemaphorePermit) -> Answer {
     let (repository, reference, platforms) = match parse(query) {
         Ok(parsed) => parsed,
         Err(message) => return Answer::failure(StatusCode::BAD_REQUEST, &message),
     };
+    let Some((site, repository)) = routes.of_repository(&repository) else { return query::unknown() };
     let (lines, mut told) = mpsc::channel(16);
-    let work = run(Arc::clone(resolver), repository, reference, platforms, lines.clone());
+    let work = run(Arc::clone(&site.resolver), repository, reference, platforms, lines.clone());
     tokio::spawn(async move {
         let _place = place;
         tokio::select! {

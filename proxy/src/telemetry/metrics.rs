@@ -9,6 +9,8 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use super::measured::Measured;
+
 /// Declares a closed set of label values.
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -274,6 +276,15 @@ impl Metrics {
             cache_bytes: gauge(r, "cache_bytes", "Bytes held in memory by the caches.")?,
             registry,
         })
+    }
+
+    /// Notes how large the caches of all upstreams are, and what is under way.
+    pub fn measured(&self, all: Measured) {
+        let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.cache_bytes, all.cache_bytes);
+        set(&self.fills, all.fills);
+        set(&self.waiting_requests, all.waiting_requests);
+        set(&self.store_queue_bytes, all.store_queue_bytes);
     }
 
     /// Counts a client's request once its response headers are ready.

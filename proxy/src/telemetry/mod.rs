@@ -1,10 +1,12 @@
 //! What onetag tells its operator: metrics, logs, request ids.
 
 mod logs;
+mod measured;
 mod metrics;
 mod request_id;
 
 pub use logs::init_logs;
+pub use measured::Measured;
 pub use metrics::{
     BlobAnswer, Metrics, NotificationOutcome, Route, TagAnswer, UpstreamKind, UpstreamOutcome,
 };

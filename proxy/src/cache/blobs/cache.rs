@@ -69,6 +69,8 @@ pub struct Blobs {
     pub(super) hashing: Semaphore,
     pub(super) moving: Mutex<()>,
     state: Mutex<State>,
+    /// What of the metrics' bytes and files is this cache's: there may be several.
+    shown: [AtomicI64; 2],
 }
 
 pub(super) struct State {
@@ -258,8 +260,13 @@ impl Blobs {
     }
 
     pub(super) fn measure(&self, index: &Index) {
-        self.metrics.blob_cache_bytes.set(i64::try_from(index.bytes()).unwrap_or(i64::MAX));
-        self.metrics.blob_cache_files.set(i64::try_from(index.files()).unwrap_or(i64::MAX));
+        let [bytes, files] = &self.shown;
+        let show = |gauge: &IntGauge, shown: &AtomicI64, now: u64| {
+            let now = i64::try_from(now).unwrap_or(i64::MAX);
+            gauge.add(now - shown.swap(now, Ordering::Relaxed));
+        };
+        show(&self.metrics.blob_cache_bytes, bytes, index.bytes());
+        show(&self.metrics.blob_cache_files, files, index.files() as u64);
     }
 
     /// Notes that the disk failed: for a while nothing new is kept.

@@ -1,0 +1,82 @@
+//! The upstreams of a configuration, each with its caches.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use onetag_config::{Config, CredentialSource, Size};
+
+use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
+use crate::registry::{Routes, Site};
+use crate::resolve::Resolver;
+use crate::telemetry::Metrics;
+
+use super::exit::Failure;
+use super::settings;
+
+/// Where the data of further upstreams is, below the data directory.
+const FURTHER: &str = "registries";
+
+/// The upstreams, and the names that onetag answers to.
+pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Failure> {
+    let mut sites = Vec::new();
+    if config.upstream.url.is_some() {
+        let namespaces = config.upstream.url.iter().map(|url| url.authority().into()).collect();
+        let resolver = resolver(config, share(config), config.cache.data_dir.clone(), metrics)?;
+        let asks_upstream = config.upstream.credentials == CredentialSource::Client;
+        let (name, prefix, hosts, library) = ("".into(), None, Vec::new(), false);
+        sites.push(Site { name, resolver, asks_upstream, prefix, hosts, namespaces, library });
+    }
+    for registry in &config.registry {
+        let own = Config { upstream: registry.upstream(), ..config.clone() };
+        let directory = config.cache.data_dir.as_ref().map(|all| all.join(FURTHER).join(registry.name()));
+        if let Some(directory) = &directory {
+            let failed = |error| Failure::usage(format!("cache.data_dir: {}: {error}", directory.display()));
+            std::fs::create_dir_all(directory).map_err(failed)?;
+        }
+        sites.push(Site {
+            name: registry.name().into(),
+            resolver: resolver(&own, share(config), directory, metrics)?,
+            asks_upstream: own.upstream.credentials == CredentialSource::Client,
+            prefix: registry.prefix().map(Into::into),
+            hosts: registry.hosts().map(Into::into).collect(),
+            namespaces: registry.namespaces().map(Into::into).collect(),
+            library: registry.has_library(),
+        });
+    }
+    Ok(Routes::new(sites, config.server.hosts.iter().map(|host| host.as_str().into()).collect()))
+}
+
+/// What one upstream has of memory and disk: the same as each other.
+#[derive(Clone, Copy)]
+struct Share {
+    memory: Size,
+    blobs: u64,
+}
+
+fn share(config: &Config) -> Share {
+    let sites = (config.registry.len() + usize::from(config.upstream.url.is_some())).max(1) as u64;
+    Share { memory: config.cache.memory.divided(sites), blobs: config.blobs.max_bytes.bytes() / sites }
+}
+
+fn resolver(
+    config: &Config,
+    share: Share,
+    directory: Option<PathBuf>,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Resolver>, Failure> {
+    let upstream = settings::upstream(config, Arc::clone(metrics))?;
+    let mut config = config.clone();
+    config.cache.memory = share.memory;
+    let disk = directory.as_deref().map(DiskStore::open).transpose().map_err(Failure::usage)?;
+    let disk = disk.map(|disk| Arc::new(disk) as Arc<dyn Store>);
+    // Only once the store is open: it keeps a second process out of the data directory.
+    let blobs = directory.filter(|_| config.blobs.cache);
+    let blobs = blobs.map(|directory| blobs_in(&directory, &config, share, metrics)).transpose()?;
+    Ok(Arc::new(Resolver::new(upstream, &config, disk, blobs, Arc::clone(metrics))))
+}
+
+fn blobs_in(directory: &Path, config: &Config, share: Share, metrics: &Arc<Metrics>) -> Result<Arc<Blobs>, Failure> {
+    let settings = BlobSettings { max_bytes: share.blobs, finish: config.blobs.finish };
+    let blobs = Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
+    Ok(Arc::new(blobs))
+}
