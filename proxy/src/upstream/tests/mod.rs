@@ -13,9 +13,12 @@ mod realms;
 mod redirects;
 mod resumes;
 mod retries;
+mod server;
 mod times;
 mod tls;
 mod trials;
+mod uploads;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
