@@ -2,6 +2,7 @@
 
 mod auth;
 mod blobs;
+mod callers;
 mod credentials;
 mod documents;
 mod heads;
