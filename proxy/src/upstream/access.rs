@@ -40,11 +40,7 @@ impl Upstream {
     /// that of a caller.
     ///
     /// The status is 200 or 404; the body of a 404 is what it says about itself, or nothing.
-    pub async fn catalog(
-        &self,
-        query: Option<&str>,
-        limit: usize,
-    ) -> Result<Response<Bytes>, UpstreamError> {
+    pub async fn catalog(&self, query: Option<&str>, limit: usize) -> Result<Response<Bytes>, UpstreamError> {
         let path = query.map_or_else(|| "/v2/_catalog".to_owned(), |query| format!("/v2/_catalog?{query}"));
         let ask = self.ask(UpstreamKind::Other, Method::GET, &path, Scope::Catalog)?;
         let _place = self.place(&ask, None).await?;

@@ -1,6 +1,7 @@
 //! What an upstream can be asked for.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,6 +30,7 @@ use super::headers::pick;
 use super::health::{Gates, Health};
 use super::kind::{ErrorKind, Phase, Wrong};
 use super::manifest::{self, Manifest};
+use super::names::{self, LookUp, Names};
 use super::pace::Pace;
 use super::places::{Place, Places};
 use super::probe::Probe;
@@ -71,9 +73,22 @@ impl Upstream {
         credentials: Credentials,
         metrics: Arc<Metrics>,
     ) -> Result<Self, SetupError> {
+        Self::with(config, credentials, metrics, None, names::system())
+    }
+
+    /// The same with a certificate to show to the upstream, a file and that of its key, and with another way
+    /// to find addresses.
+    pub(super) fn with(
+        config: &onetag_config::Upstream,
+        credentials: Credentials,
+        metrics: Arc<Metrics>,
+        identity: Option<(&Path, &Path)>,
+        look_up: LookUp,
+    ) -> Result<Self, SetupError> {
         let url = config.url.clone().ok_or(SetupError::NoUrl)?;
-        let transport = Transport::new(config)?;
         let destinations = Arc::new(Destinations::new(&url));
+        let names = Names::new(look_up, Arc::clone(&destinations));
+        let transport = Transport::new(config, identity, names)?;
         let credentials = Arc::new(credentials);
         let fetch = TokenFetch {
             transport: transport.clone(),

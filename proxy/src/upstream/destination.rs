@@ -2,9 +2,11 @@
 //!
 //! The upstream itself was chosen by the operator and may be anywhere. A host that it names is reached
 //! only when it is no deeper inside than the upstream's own: the internet must not steer requests into a
-//! private network, nor a private network onto this machine.
+//! private network, nor a private network onto this machine. How deep that is, the upstream's address tells
+//! where its name does not: many a name that looks public is that of a private network.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 
 use http::Uri;
 use onetag_config::UpstreamUrl;
@@ -55,14 +57,17 @@ enum Reach {
 /// The hosts that one upstream may send us to.
 pub(super) struct Destinations {
     upstream: Origin,
+    /// By the name of the upstream's host.
     reach: Reach,
+    /// By its addresses, as they were found first: a name that leads inside later does not take others there.
+    found: OnceLock<Reach>,
 }
 
 impl Destinations {
     pub(super) fn new(url: &UpstreamUrl) -> Self {
         let https = url.scheme() == onetag_config::value::Scheme::Https;
         let upstream = Origin { https, host: url.host().into(), port: url.port() };
-        Self { reach: reach(&upstream.host), upstream }
+        Self { reach: reach(&upstream.host), found: OnceLock::new(), upstream }
     }
 
     /// Whether `uri` is at the upstream itself: the same scheme, host and port.
@@ -79,10 +84,41 @@ impl Destinations {
         if origin.host == self.upstream.host {
             return Ok(origin);
         }
-        match reach(&origin.host) {
+        self.judge(reach(&origin.host)).map(|()| origin)
+    }
+
+    /// Of the addresses of a host, those that may be connected to; an error when that is none of them. The
+    /// upstream itself may be anywhere.
+    pub(super) fn admit_addresses(
+        &self,
+        host: &str,
+        mut addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Refused> {
+        if host.eq_ignore_ascii_case(&self.upstream.host) {
+            let least = addresses.iter().map(|address| reach_of(address.ip())).min();
+            least.into_iter().for_each(|least| _ = self.found.get_or_init(|| least));
+            return Ok(addresses);
+        }
+        let mut refusal = None;
+        addresses.retain(|address| match self.judge(reach_of(address.ip())) {
+            Ok(()) => true,
+            Err(refused) => {
+                refusal = Some(refused);
+                false
+            }
+        });
+        match refusal {
+            Some(refused) if addresses.is_empty() => Err(refused),
+            _ => Ok(addresses),
+        }
+    }
+
+    fn judge(&self, reach: Reach) -> Result<(), Refused> {
+        let own = self.found.get().map_or(self.reach, |&found| found.max(self.reach));
+        match reach {
             Reach::Special => Err(Refused::Special),
-            reach if reach > self.reach => Err(Refused::Inside),
-            _ => Ok(origin),
+            reach if reach > own => Err(Refused::Inside),
+            _ => Ok(()),
         }
     }
 }

@@ -17,9 +17,8 @@ impl Attempts {
             return Ok(());
         }
         let attempts = Arc::clone(self);
-        let work = || async move {
-            if attempts.auth.is_introduced() { Ok(()) } else { attempts.say_hello().await }
-        };
+        let work =
+            || async move { if attempts.auth.is_introduced() { Ok(()) } else { attempts.say_hello().await } };
         let lost = |error| self.hello.failed(&self.hello.uri, ErrorKind::Broken(error));
         self.introductions.join((), work).await.map_err(|error| lost(error.into()))?
     }

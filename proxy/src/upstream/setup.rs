@@ -24,9 +24,11 @@ pub enum SetupError {
         /// What the system says.
         error: io::Error,
     },
-    /// The file holds no certificate that can be trusted.
-    #[error("upstream.ca_file: no usable certificate in {}: {reason}", .path.display())]
-    NoCertificate {
+    /// The file holds no certificate or key that can be used.
+    #[error("{setting}: nothing usable in {}: {reason}", .path.display())]
+    Unusable {
+        /// The setting's name.
+        setting: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with its content.

@@ -121,11 +121,8 @@ fn request(key: &TokenKey, credential: Option<&Credential>) -> Result<Request<Fu
             // In a form, all scopes are one value (RFC 6749, section 3.3).
             let scopes = scopes.join(" ");
             let scope = (!scopes.is_empty()).then_some(("scope", &*scopes));
-            let rest = [
-                ("grant_type", "refresh_token"),
-                ("client_id", "onetag"),
-                ("refresh_token", token.expose()),
-            ];
+            let rest =
+                [("grant_type", "refresh_token"), ("client_id", "onetag"), ("refresh_token", token.expose())];
             request
                 .method(Method::POST)
                 .uri(key.server.realm.clone())

@@ -1,5 +1,6 @@
 //! One exchange with a host: a request, and the headers or all of its answer, bounded in time and size.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,9 +16,12 @@ use tracing::debug;
 use super::cause::Cause;
 use super::connection;
 use super::connector::{self, ConnectTimeout, HttpClient};
+use super::destination::Refused;
 use super::detail::{Detail, MAX_ERROR_BYTES};
 use super::kind::{ErrorKind, Phase, Wrong};
+use super::names::Names;
 use super::setup::SetupError;
+use super::tls::Tls;
 use super::upload::{Upload, UploadBody};
 
 /// How long it is worth waiting for the rest of an unwanted body to keep its connection.
@@ -33,9 +37,14 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(config: &onetag_config::Upstream) -> Result<Self, SetupError> {
+    /// A transport that shows the certificate in `identity`, a file and that of its key, to the upstream.
+    pub(super) fn new(
+        config: &onetag_config::Upstream,
+        identity: Option<(&Path, &Path)>,
+        names: Names,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
-            client: connector::client(config)?,
+            client: connector::client(config, Tls::new(config, identity)?, names)?,
             connect_timeout: config.connect_timeout.get(),
             header_timeout: config.header_timeout.get(),
             idle_timeout: config.idle_body_timeout.get(),
@@ -164,6 +173,8 @@ impl Transport {
         let cause = Cause::from(error);
         if cause.find::<ConnectTimeout>().is_some() {
             ErrorKind::Timeout { phase: Phase::Connect, limit: self.connect_timeout }
+        } else if let Some(refused) = cause.find::<Refused>() {
+            ErrorKind::Redirect(*refused)
         } else if cause.find::<rustls::Error>().is_some() {
             ErrorKind::Tls(cause)
         } else if connect {

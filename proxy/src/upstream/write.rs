@@ -137,9 +137,9 @@ impl Upstream {
 
 /// The question with what is said of its body.
 fn described(ask: Ask, headers: &HeaderMap, upload: &Upload) -> Ask {
-    let ask = pick(headers, &PASSED_ON).iter().fold(ask, |ask, (name, value)| {
-        ask.with(name.clone(), value.clone())
-    });
+    let ask = pick(headers, &PASSED_ON)
+        .iter()
+        .fold(ask, |ask, (name, value)| ask.with(name.clone(), value.clone()));
     // No body is said to be none; some servers want to be told.
     let wants_length = matches!(ask.method, Method::POST | Method::PUT | Method::PATCH);
     if wants_length && upload.is_over() { ask.with(CONTENT_LENGTH, HeaderValue::from(0)) } else { ask }

@@ -2,21 +2,27 @@
 
 mod auth;
 mod blobs;
+mod callers;
 mod credentials;
 mod documents;
 mod heads;
 mod limits;
 mod log;
+mod names;
 mod outages;
 mod paces;
 mod realms;
 mod redirects;
 mod resumes;
 mod retries;
+mod server;
 mod times;
 mod tls;
 mod trials;
+mod uploads;
+mod writes;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +30,7 @@ use onetag_config::Timeout;
 use onetag_oci::{Digest, Reference, Repository};
 use testkit::{Fault, Image, Registry};
 
+use super::names::{LookUp, system};
 use super::{Credentials, Manifest, Upstream, UpstreamError};
 use crate::telemetry::Metrics;
 
@@ -59,9 +66,15 @@ fn millis(millis: u64) -> Timeout {
 
 impl Site {
     fn new(settings: &onetag_config::Upstream) -> Self {
+        Self::with(settings, None, system())
+    }
+
+    /// With a certificate and its key, and with another way to find addresses.
+    fn with(settings: &onetag_config::Upstream, identity: Option<(&Path, &Path)>, look_up: LookUp) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let credentials = Credentials::resolve(settings).unwrap();
-        let upstream = Upstream::new(settings, credentials, Arc::clone(&metrics)).unwrap();
+        let upstream =
+            Upstream::with(settings, credentials, Arc::clone(&metrics), identity, look_up).unwrap();
         Self { upstream, metrics }
     }
 

@@ -73,7 +73,7 @@ fn a_registry_inside_may_name_hosts_that_are_no_deeper_inside() {
 }
 
 #[tokio::test]
-async fn a_refused_realm_gets_no_connection() {
+async fn t05_a_refused_realm_gets_no_connection() {
     let bystander = BlobServer::start(&[]).await;
     let with_userinfo = bystander.url().replace("://", "://jo@");
     for (realm, why) in [
@@ -99,7 +99,7 @@ async fn a_refused_realm_gets_no_connection() {
 }
 
 #[tokio::test]
-async fn a_realm_that_moves_to_another_host_gets_no_credentials() {
+async fn t05_a_realm_that_moves_to_another_host_gets_no_credentials() {
     let registry = Registry::builder().bearer(Some(("jo", "secret"))).start().await;
     registry.push(APP, "latest", &image());
     let site = Site::new(&with_account(&registry.url(), "jo", "secret"));

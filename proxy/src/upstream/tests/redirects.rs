@@ -12,7 +12,7 @@ fn redirect(to: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn storage_behind_a_redirect_never_sees_authorization() {
+async fn t04_storage_behind_a_redirect_never_sees_authorization() {
     for builder in
         [Registry::builder().basic("jo", "secret"), Registry::builder().bearer(Some(("jo", "secret")))]
     {
