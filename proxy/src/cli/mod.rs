@@ -8,6 +8,7 @@ mod healthcheck;
 mod inspect;
 mod serve;
 mod settings;
+mod sites;
 mod table;
 mod target;
 mod warm;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use onetag_config::{Config, CredentialSource, Size};
+use onetag_config::{Config, CredentialSource, Size, Warm, WarmReference};
+use onetag_oci::Repository;
 
 use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
 use crate::registry::{Routes, Site};
@@ -79,4 +80,24 @@ fn blobs_in(directory: &Path, config: &Config, share: Share, metrics: &Arc<Metri
     let settings = BlobSettings { max_bytes: share.blobs, finish: config.blobs.finish };
     let blobs = Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
     Ok(Arc::new(blobs))
+}
+
+/// Keeps what one `[[warm]]` lists at hand, at each upstream what is its own.
+pub(super) fn keep_warm(routes: &Routes, warm: &Warm) -> Result<(), Failure> {
+    let mut lists: Vec<(Arc<Resolver>, Vec<WarmReference>)> = Vec::new();
+    for reference in &warm.references {
+        let unknown = || Failure::usage(format!("warm.references: no registry is configured for {reference}"));
+        let outer: Repository = reference.repository().parse().map_err(|_| unknown())?;
+        let (site, inner) = routes.of_repository(&outer).ok_or_else(unknown)?;
+        let inner: WarmReference =
+            format!("{inner}:{}", reference.tag()).parse().map_err(|_| unknown())?;
+        match lists.iter_mut().find(|(resolver, _)| Arc::ptr_eq(resolver, &site.resolver)) {
+            Some((_, list)) => list.push(inner),
+            None => lists.push((Arc::clone(&site.resolver), vec![inner])),
+        }
+    }
+    for (resolver, references) in lists {
+        tokio::spawn(resolver.keep_warm(Warm { references, ..warm.clone() }));
+    }
+    Ok(())
 }
