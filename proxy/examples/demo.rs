@@ -10,6 +10,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use onetag::access::Access;
+use onetag::registry::{External, Routes};
 use onetag::resolve::Resolver;
 use onetag::server::{Bound, Limits, Running, Started};
 use onetag::telemetry::Metrics;
@@ -74,9 +77,11 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: Duration::from_mins(1),
     };
-    let resolver = Arc::new(resolver);
-    let running = Running { registry, admin, limits, resolver, webhook_token: None, metrics };
-    Ok((running.start(), address))
+    let access = Arc::new(ArcSwap::from_pointee(Access::load(&config, false)?));
+    let (routes, external) = (Arc::new(Routes::only(Arc::new(resolver))), External::default());
+    let running =
+        Running { registry, admin, limits, routes, access, external, webhook_token: None, metrics };
+    Ok((running.start()?, address))
 }
 
 /// What a client sees that goes to the registry itself.

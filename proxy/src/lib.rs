@@ -4,6 +4,7 @@
 //! `telemetry`, `flight` and `merge`; `upstream` and `cache`; `resolve`; `registry`; `server`; `cli`.
 //! Imports go down only; a test enforces it.
 
+pub mod access;
 pub mod cache;
 pub mod cli;
 pub mod flight;

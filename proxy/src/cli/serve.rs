@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onetag_config::Config;
+use arc_swap::ArcSwap;
+use onetag_config::{ClientAuth, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
-use crate::resolve::Resolver;
+use crate::access::Access;
+use crate::registry::{External, Routes};
 use crate::server::{Bound, Limits, Running, Started};
 use crate::telemetry::{Metrics, init_logs};
 
 use super::args::ServeArguments;
 use super::descriptors;
 use super::exit::{Failure, print};
-use super::settings;
+use super::{settings, sites};
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let config = settings::of_serve(arguments)?;
@@ -23,10 +24,12 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let (started, resolver) = start(&config)?;
+        let (started, routes) = start(&config)?;
         signals.next().await;
         stop(started, config.server.shutdown_grace.get(), signals).await;
-        resolver.flush().await;
+        for site in routes.sites() {
+            site.resolver.flush().await;
+        }
         Ok(())
     });
     // A disk or a name server that hangs must not keep the process.
@@ -34,8 +37,9 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     ended
 }
 
-fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
+fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
+    let access = Access::load(config, config.tls.client_auth() != ClientAuth::None).map_err(Failure::usage)?;
     let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
     let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
@@ -56,6 +60,8 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
         sites::keep_warm(&routes, warm)?;
     }
     let access = Arc::new(ArcSwap::from_pointee(access));
+    let url = config.server.external_url.as_ref().map(ToString::to_string);
+    let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
     let external = External { url, trusted: config.server.trusted_proxies.clone() };
     let routed = Arc::clone(&routes);
     let running =

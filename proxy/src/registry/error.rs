@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use onetag_oci::Repository;
 use serde::Serialize;
 
+use crate::access::Unknown;
 use crate::resolve::ResolveError;
 use crate::upstream::{ClientFault, ErrorKind, Phase, UpstreamError};
 
@@ -266,6 +267,17 @@ impl From<&UpstreamError> for RegistryError {
         };
         let message = format!("{what}: {}", error.kind());
         Self { cause: Some(error.to_string()), retry_after, ..Self::new(code, message) }
+    }
+}
+
+impl From<Unknown> for RegistryError {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::Wrong => Self::login("the user name or the password is wrong"),
+            Unknown::Busy => {
+                Self::new(Code::TooManyRequests, "too many passwords are being checked just now").later()
+            }
+        }
     }
 }
 

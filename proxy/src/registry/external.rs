@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
+use onetag_config::Network;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -18,7 +18,7 @@ pub struct External {
     /// The address that clients use, without a slash at its end.
     pub url: Option<String>,
     /// Whose word on that is believed.
-    pub trusted: Vec<IpNet>,
+    pub trusted: Vec<Network>,
 }
 
 impl External {
@@ -28,7 +28,7 @@ impl External {
         if let Some(url) = &self.url {
             return url.clone();
         }
-        if self.trusted.iter().any(|network| network.contains(&peer)) {
+        if self.trusted.iter().any(|network| network.contains(peer)) {
             return forwarded(&request.headers).unwrap_or_default();
         }
         String::new()

@@ -32,3 +32,4 @@ pub use external::External;
 pub use peer::Peer;
 pub use routes::{Routes, Site};
 pub use service::Registry;
+pub use write::Content;

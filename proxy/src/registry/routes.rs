@@ -83,6 +83,13 @@ impl Routes {
         Self { default, by_host, by_namespace, by_prefix, answered, sites }
     }
 
+    /// One upstream for everything.
+    pub fn only(resolver: Arc<Resolver>) -> Self {
+        let (name, prefix, hosts, namespaces) = ("".into(), None, Vec::new(), Vec::new());
+        let site = Site { name, resolver, asks_upstream: false, prefix, hosts, namespaces, library: false };
+        Self::new(vec![site], Vec::new())
+    }
+
     /// All upstreams.
     pub fn sites(&self) -> &[Arc<Site>] {
         &self.sites

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, VIA};
+use http::header::{CONTENT_LENGTH, HeaderName, VIA};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use onetag_config::Secret;

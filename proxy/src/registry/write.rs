@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const MAX_TAGS: usize = 64;
 
 /// What a request's body has to be.
-pub(super) trait Content:
+pub trait Content:
     http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static
 {
 }

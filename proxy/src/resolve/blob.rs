@@ -84,6 +84,22 @@ impl Resolver {
     }
 }
 
+impl Resolver {
+    /// Whether the upstream says that a repository has a blob; that it has is remembered.
+    async fn has_blob(self: Arc<Self>, (repository, digest): (Repository, Digest)) -> Result<bool, ResolveError> {
+        let before = self.changes.now();
+        let found = self.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
+        let has = found.status() == StatusCode::OK;
+        let deleted = |change: &Change| matches!(change, Change::Deleted(of, gone) if *of == repository && *gone == digest);
+        self.changes.keep(before, deleted, |late| {
+            if has && !late {
+                self.links.note(&repository, &digest);
+            }
+        });
+        Ok(has)
+    }
+}
+
 /// A request that is being answered.
 pub(super) struct Asking<'a> {
     pub(super) resolver: &'a Arc<Resolver>,
@@ -239,22 +255,11 @@ impl<'a> Asking<'a> {
         if self.resolver.links.knows(repository, digest).await {
             return Ok(true);
         }
-        let resolver = Arc::clone(self.resolver);
-        let ask = |(repository, digest): (Repository, Digest)| async move {
-            let before = resolver.changes.now();
-            let found = resolver.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
-            let has = found.status() == StatusCode::OK;
-            let deleted = |change: &Change| matches!(change, Change::Deleted(of, gone) if *of == repository && *gone == digest);
-            resolver.changes.keep(before, deleted, |late| {
-                if has && !late {
-                    resolver.links.note(&repository, &digest);
-                }
-            });
-            Ok(has)
-        };
         let key = (repository.clone(), digest.clone());
-        match self.resolver.link_flights.join(key.clone(), || ask(key.clone())).await? {
-            Err(error) if self.resolver.caller.is_some() && is_denied(&error) => ask(key).await,
+        match self.resolver.link_flights.join(key.clone(), || Arc::clone(self.resolver).has_blob(key.clone())).await? {
+            Err(error) if self.resolver.caller.is_some() && is_denied(&error) => {
+                Arc::clone(self.resolver).has_blob(key).await
+            }
             known => known,
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::connection::Handler;
 use super::{explain, invalidate, warm};
-use crate::registry::Routes;
+use crate::registry::{Peer, Routes};
 use crate::telemetry::{Measured, Metrics};
 
 /// How many explanations may be under way at once, how many invalidations, and how many warmings.
@@ -165,7 +165,7 @@ fn is_a_pages(headers: &HeaderMap) -> bool {
 impl Handler for Admin {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, request: Request<Incoming>, _: &Peer) -> Response<Body> {
         let Answer { status, body, media_type, allow } =
             self.answer(request.method(), request.uri(), request.headers()).await;
         let mut response = Response::new(body);

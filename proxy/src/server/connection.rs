@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::stall::Stalling;
+use crate::registry::Peer;
 
 /// The bounds of connections (threats T22, T23, T24).
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub trait Handler: Send + Sync + 'static {
         + 'static;
 
     /// Answers one request.
-    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn handle(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// The future of a connection, watched by `graceful` from now on.
@@ -71,10 +72,11 @@ pub(super) fn serve<H: Handler>(
         .keep_alive_timeout(PING_TIMEOUT);
     let first_request = Arc::new(Notify::new());
     let seen = Arc::clone(&first_request);
+    let peer = Arc::new(Peer { address: stream.peer_addr().map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |a| a.ip()), is_tls: false, identity: None });
     let service = service_fn(move |request| {
         seen.notify_one();
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, peer) = (Arc::clone(&handler), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(handler.handle(request, &peer).await) }
     });
     let stream = TokioIo::new(Stalling::new(stream, limits.stall_timeout));
     let connection = builder.serve_connection(stream, service).into_owned();

@@ -6,6 +6,7 @@ mod management;
 mod manifests;
 mod pull;
 mod registries;
+mod through;
 mod subject;
 mod suite;
 mod uploads;

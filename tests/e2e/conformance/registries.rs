@@ -10,7 +10,7 @@ use super::conforms;
 /// What Debian's docker-registry 2.8 does not do, or does otherwise: it takes chunks in any order, keeps manifests
 /// under their sha256 alone, refuses layers that lie elsewhere, lists tags without order and pages, deletes no
 /// tags, and came before referrers.
-const KNOWN_OF_DEBIANS: &[&str] = &[
+pub(super) const KNOWN_OF_DEBIANS: &[&str] = &[
     "a_chunk_out_of_order_is_refused",
     "an_upload_goes_on_after_a_chunk_out_of_order",
     "a_manifest_goes_up_under_its_sha512",

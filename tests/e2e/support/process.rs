@@ -22,6 +22,16 @@ pub(crate) fn serve_with(args: &[&str], env: &[(&str, &str)]) -> Onetag {
     Onetag::start_with(bin(), args, &[&[NO_DOCKER_CONFIG], env].concat())
 }
 
+/// A running `onetag serve` with these settings.
+pub(crate) fn serve_config(settings: &str, args: &[&str]) -> Onetag {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("onetag.toml");
+    std::fs::write(&path, settings).expect("it can be written");
+    let path = path.to_str().expect("it is text");
+    // It is read once, before anything is told.
+    serve_with(&[&["--config", path], args].concat(), &[])
+}
+
 /// The same as [`serve`] with another program in the place of the one under test.
 pub(crate) fn serve_bin(bin: &Path, upstream: &str, args: &[&str]) -> Onetag {
     Onetag::start_with(bin, &[&["--upstream", upstream], args].concat(), &[NO_DOCKER_CONFIG])

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use onetag_oci::{Digest, Repository};
+use prometheus::IntGauge;
 use tokio::sync::{Semaphore, watch};
 
 use crate::flight::Flights;
@@ -157,6 +159,7 @@ impl Blobs {
             hashing: Semaphore::new(MAX_HASHING),
             state: Mutex::new(State { index, arrivals: HashMap::new() }),
             moving: Mutex::new(()),
+            shown: Default::default(),
         };
         blobs.measure(&blobs.state().index);
         while blobs.state().index.is_over_full() {
