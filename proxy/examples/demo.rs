@@ -71,11 +71,12 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     let address = registry.address();
     let limits = Limits {
         max_connections: config.server.max_connections.get(),
+        max_connections_per_peer: config.server.max_connections.get(),
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: Duration::from_mins(1),
     };
     let resolver = Arc::new(resolver);
-    let running = Running { registry, admin, limits, resolver, webhook_token: None, metrics };
+    let running = Running { registry, admin, tls: None, limits, resolver, webhook_token: None, metrics };
     Ok((running.start(), address))
 }
 

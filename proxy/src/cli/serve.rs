@@ -49,8 +49,10 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     let blobs = blobs(config, &metrics)?;
     let resolver = Arc::new(Resolver::new(upstream, config, disk, blobs, Arc::clone(&metrics)));
     let (public, private) = (registry.address(), admin.address());
+    let max_connections = descriptors::connections(config.server.max_connections.get());
     let limits = Limits {
-        max_connections: descriptors::connections(config.server.max_connections.get()),
+        max_connections,
+        max_connections_per_peer: max_connections,
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: config.server.stall_timeout.get(),
     };
@@ -58,8 +60,15 @@ fn start(config: &Config) -> Result<(Started, Arc<Resolver>), Failure> {
     for warm in &config.warm {
         tokio::spawn(Arc::clone(&resolver).keep_warm(warm.clone()));
     }
-    let running =
-        Running { registry, admin, limits, resolver: Arc::clone(&resolver), webhook_token, metrics };
+    let running = Running {
+        registry,
+        admin,
+        tls: None,
+        limits,
+        resolver: Arc::clone(&resolver),
+        webhook_token,
+        metrics,
+    };
     let started = running.start();
     print(&format!("registry listening on http://{public}\nadmin listening on http://{private}\n"))?;
     Ok((started, resolver))

@@ -17,6 +17,7 @@ use crate::telemetry::{Metrics, RequestId, Route};
 use super::body::Body;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::peer::Peer;
 use super::webhook::{self, Webhook};
 use super::{blob, manifest, referrers, tags};
 
@@ -42,8 +43,8 @@ impl Registry {
         Self { webhook: Some(Webhook::new(token.expose())), ..self }
     }
 
-    /// Answers one request. Only a notification's body is looked at: nothing is written through onetag.
-    pub async fn answer_request<B>(&self, request: Request<B>) -> Response<Body>
+    /// Answers one request of a peer. Only a notification's body is looked at: nothing is written through onetag.
+    pub async fn answer_request<B>(&self, request: Request<B>, _peer: &Peer) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {

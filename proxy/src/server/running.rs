@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use onetag_config::Secret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::admin::Admin;
-use super::connection::{Handler, Limits};
+use super::connection::{Handler, Limits, Serving};
 use super::listener::Bound;
-use crate::registry::{Body, Registry};
+use super::stall::Received;
+use super::tls::ListenerTls;
+use crate::registry::{Body, Peer, Registry};
 use crate::resolve::Resolver;
 use crate::telemetry::Metrics;
 
@@ -25,6 +26,8 @@ pub struct Running {
     pub registry: Bound,
     /// Where the operator comes.
     pub admin: Bound,
+    /// The TLS that clients speak; without it they speak plain HTTP. The admin listener has none.
+    pub tls: Option<ListenerTls>,
     /// The bounds of the clients' connections.
     pub limits: Limits,
     /// What answers.
@@ -46,28 +49,40 @@ pub struct Started {
 impl Handler for Registry {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
-        self.answer_request(request).await
+    async fn handle(&self, request: Request<Received>, peer: &Peer) -> Response<Body> {
+        self.answer_request(request, peer).await
     }
 }
 
 impl Running {
     /// Starts to serve. Must be called within a runtime.
     pub fn start(self) -> Started {
-        let Self { registry, admin, limits, resolver, webhook_token, metrics } = self;
+        let Self { registry, admin, tls, limits, resolver, webhook_token, metrics } = self;
         let (stop_registry, registry_stops) = watch::channel(false);
         let (stop_admin, admin_stops) = watch::channel(false);
         let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&resolver), registry_stops.clone());
-        let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
+        let admin_limits = Limits {
+            max_connections: ADMIN_CONNECTIONS,
+            max_connections_per_peer: ADMIN_CONNECTIONS,
+            ..limits
+        };
         let (open, admin_open) = (metrics.connections.clone(), metrics.admin_connections.clone());
-        let handler = Registry::new(resolver, metrics);
+        let handler = Registry::new(resolver, Arc::clone(&metrics));
         let handler = Arc::new(match &webhook_token {
             Some(token) => handler.notified_with(token),
             None => handler,
         });
+        let clients = Serving { handler, limits, tls, open, metrics: Arc::clone(&metrics) };
+        let operators = Serving {
+            handler: Arc::new(admin_handler),
+            limits: admin_limits,
+            tls: None,
+            open: admin_open,
+            metrics,
+        };
         Started {
-            registry: tokio::spawn(registry.serve(handler, limits, open, registry_stops)),
-            admin: tokio::spawn(admin.serve(Arc::new(admin_handler), admin_limits, admin_open, admin_stops)),
+            registry: tokio::spawn(registry.serve(clients, registry_stops)),
+            admin: tokio::spawn(admin.serve(operators, admin_stops)),
             stop_registry,
             stop_admin,
         }
