@@ -74,13 +74,14 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     let address = registry.address();
     let limits = Limits {
         max_connections: config.server.max_connections.get(),
+        max_connections_per_peer: config.server.max_connections.get(),
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: Duration::from_mins(1),
     };
     let access = Arc::new(ArcSwap::from_pointee(Access::load(&config, false)?));
     let (routes, external) = (Arc::new(Routes::only(Arc::new(resolver))), External::default());
     let running =
-        Running { registry, admin, limits, routes, access, external, webhook_token: None, metrics };
+        Running { registry, admin, tls: None, limits, routes, access, external, webhook_token: None, metrics };
     Ok((running.start()?, address))
 }
 

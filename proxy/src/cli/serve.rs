@@ -40,6 +40,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
     let access = Access::load(config, config.tls.client_auth() != ClientAuth::None).map_err(Failure::usage)?;
+    let tls = settings::listener_tls(config)?;
     let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
     let admin = Bound::bind(config.server.admin).map_err(Failure::usage)?;
@@ -48,8 +49,10 @@ fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
     }
     let routes = Arc::new(sites::routes(config, &metrics)?);
     let (public, private) = (registry.address(), admin.address());
+    let max_connections = descriptors::connections(config.server.max_connections.get());
     let limits = Limits {
-        max_connections: descriptors::connections(config.server.max_connections.get()),
+        max_connections,
+        max_connections_per_peer: config.server.max_connections_per_peer.get().min(max_connections),
         header_timeout: config.server.header_timeout.get(),
         stall_timeout: config.server.stall_timeout.get(),
     };
@@ -61,11 +64,11 @@ fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
     }
     let access = Arc::new(ArcSwap::from_pointee(access));
     let url = config.server.external_url.as_ref().map(ToString::to_string);
-    let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let external = External { url, trusted: config.server.trusted_proxies.clone() };
     let routed = Arc::clone(&routes);
     let running =
-        Running { registry, admin, limits, routes: routed, access, external, webhook_token, metrics };
+        Running { registry, admin, tls, limits, routes: routed, access, external, webhook_token, metrics };
     let started = running.start().map_err(Failure::failed)?;
     print(&format!("registry listening on {scheme}://{public}\nadmin listening on http://{private}\n"))?;
     Ok((started, routes))

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use onetag_config::{Config, Limit, Secret, Webhook, webhook_token_is_fit};
+use onetag_config::{Config, Limit, Secret, Tls, Webhook, webhook_token_is_fit};
 
+use crate::server::{ClientAuth, ListenerTls};
 use crate::upstream::{Credentials, Upstream};
 
 use super::args::{ServeArguments, SettingArguments};
@@ -111,6 +112,20 @@ pub(super) fn webhook_token(config: &Config) -> Result<Option<Secret>, Failure> 
     } else {
         Err(wrong(&"the token in it has to be 16 to 512 visible ASCII characters without spaces"))
     }
+}
+
+/// The TLS of the listener, if it has a certificate.
+pub(super) fn listener_tls(config: &Config) -> Result<Option<ListenerTls>, Failure> {
+    let Tls { certificate: Some(certificate), key: Some(key), client_ca, .. } = &config.tls else {
+        return Ok(None);
+    };
+    let client_auth = match config.tls.client_auth() {
+        onetag_config::ClientAuth::None => ClientAuth::None,
+        onetag_config::ClientAuth::Optional => ClientAuth::Optional,
+        onetag_config::ClientAuth::Required => ClientAuth::Required,
+    };
+    let tls = ListenerTls::load(certificate, key, client_ca.as_deref(), client_auth);
+    tls.map(Some).map_err(Failure::usage)
 }
 
 /// Where Docker keeps its configuration, if it is there.

@@ -74,7 +74,8 @@ impl Resolver {
         let answered = if self.grants_digest(&request.repository, &request.digest).await? {
             Asking::new(self, &request).answer().await
         } else {
-            Ok(absent())
+            // The upstream's own answer to a caller for whom nothing is in the cache.
+            Asking::new(self, &request).past_the_cache().await
         };
         self.metrics.blob(match &answered {
             Ok((answer, _)) => *answer,

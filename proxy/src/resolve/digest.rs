@@ -17,7 +17,7 @@ impl Resolver {
     /// The manifest or index of this digest in this repository; none when there is none.
     pub async fn manifest(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> DigestResult {
         if self.caller.is_some() && !self.grants_digest(repository, digest).await? {
-            return Ok(None);
+            return self.manifest_apart(repository, digest).await;
         }
         if let Some(content) = self.manifests.get(repository, digest) {
             return Ok(Some(content));
@@ -30,6 +30,23 @@ impl Resolver {
             Err(error) if self.caller.is_some() && is_denied(&error) => self.fetch(repository, digest).await,
             found => found,
         }
+    }
+
+    /// The upstream's own answer to a caller for whom nothing is in the cache.
+    async fn manifest_apart(&self, repository: &Repository, digest: &Digest) -> DigestResult {
+        let source = self.source(repository, digest).await?;
+        let mut answer = Ok(None);
+        for home in source.iter().chain([repository]) {
+            match self.document(home, &Reference::Digest(digest.clone())).await {
+                Ok(Some((content, _))) => {
+                    self.note_grant(home);
+                    return Ok(Some(content));
+                }
+                Ok(None) => {}
+                Err(error) => answer = Err(error),
+            }
+        }
+        answer
     }
 
     /// Whether a digest is one that onetag itself made for this repository.

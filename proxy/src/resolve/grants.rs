@@ -1,7 +1,8 @@
 //! Who may read what, where callers use their own credentials (`docs/threats.md`, decision 1; threats T1 to T3).
 //!
 //! What is in the cache was fetched for somebody. Before anybody else gets it, the upstream has to have said yes to
-//! that caller for that repository: a *grant*. Only the upstream's 2xx makes one. It is believed for a minute, and for
+//! that caller for that repository: a *grant*. Only the upstream's 2xx makes one. Without one the upstream itself answers,
+//! to the caller's own credentials. It is believed for a minute, and for
 //! longer only while the upstream cannot be asked; a no takes it away at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -100,7 +101,8 @@ impl Resolver {
         Ok(answer?)
     }
 
-    /// Whether who asks may read a repository. Onetag itself may read what its own credentials can.
+    /// Whether who asks may read a repository. Onetag itself may read what its own credentials can. Where it is not so,
+    /// nothing that is known answers, but the upstream alone: it knows best what it has for this caller.
     ///
     /// A 401 is an error that has the challenge for the caller; so are failures to ask, unless the upstream said yes
     /// not long ago.
@@ -144,6 +146,13 @@ impl Resolver {
                 Ok(true)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// The upstream let who asks read something of a repository.
+    pub(super) fn note_grant(&self, repository: &Repository) {
+        if let Some(caller) = &self.caller {
+            self.grants.kept.insert((caller.clone(), repository.clone()), Instant::now());
         }
     }
 

@@ -52,11 +52,7 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<TagRecord, ResolveError> {
-        if !self.grants_reading(repository).await? {
-            self.metrics.tag(TagAnswer::Absent);
-            return Ok(TagRecord::absent());
-        }
-        if !self.may_share(repository, tag).await? {
+        if !self.grants_reading(repository).await? || !self.may_share(repository, tag).await? {
             // Asked now, with the caller's credentials, and kept for nobody.
             let filled = self.fill(repository, tag).await;
             self.metrics.tag(if filled.is_ok() { TagAnswer::Filled } else { TagAnswer::Failed });

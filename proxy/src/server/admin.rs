@@ -10,10 +10,10 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use tokio::sync::{Semaphore, watch};
 
 use super::connection::Handler;
+use super::stall::Received;
 use super::{explain, invalidate, warm};
 use crate::registry::{Peer, Routes};
 use crate::telemetry::{Measured, Metrics};
@@ -165,7 +165,7 @@ fn is_a_pages(headers: &HeaderMap) -> bool {
 impl Handler for Admin {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>, _: &Peer) -> Response<Body> {
+    async fn handle(&self, request: Request<Received>, _: &Peer) -> Response<Body> {
         let Answer { status, body, media_type, allow } =
             self.answer(request.method(), request.uri(), request.headers()).await;
         let mut response = Response::new(body);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +13,32 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::Watcher;
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_rustls::server::TlsStream;
 
-use super::stall::Stalling;
+use super::opening::{self, Begun, Opening};
+use super::stall::{Received, Stalling};
+use super::tls::ListenerTls;
+use crate::access::Identity;
 use crate::registry::Peer;
+use crate::telemetry::{ConnectionClose, Metrics};
 
 /// The bounds of connections (threats T22, T23, T24).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many there may be at once.
     pub max_connections: usize,
-    /// How long a client may take to send the headers of a request, and to send its next one.
+    /// How many of them one peer may have: an IPv4 address, or an IPv6 network of 64 bits.
+    pub max_connections_per_peer: usize,
+    /// How long a client may take from its connection, TLS included, to the headers of its first request, to send
+    /// those of a later one, and to begin with it.
     pub header_timeout: Duration,
-    /// How long a client may take no byte of an answer.
+    /// How long a client may take no byte of an answer, and send none of a request's body.
     pub stall_timeout: Duration,
 }
 
@@ -43,19 +55,141 @@ pub trait Handler: Send + Sync + 'static {
         + Send
         + 'static;
 
-    /// Answers one request.
-    fn handle(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Response<Self::Body>> + Send;
+    /// Answers one request of a peer.
+    fn handle(
+        &self,
+        request: Request<Received>,
+        peer: &Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// The future of a connection, watched by `graceful` from now on.
-pub(super) fn serve<H: Handler>(
-    stream: TcpStream,
-    handler: Arc<H>,
-    limits: Limits,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + use<H> {
-    // A response is written in one piece; waiting to fill a packet only delays it.
-    let _ = stream.set_nodelay(true);
+/// What the connections of a listener are served with.
+pub(super) struct Serving<H> {
+    /// What answers.
+    pub(super) handler: Arc<H>,
+    /// The bounds of each.
+    pub(super) limits: Limits,
+    /// The TLS that they begin with, if any.
+    pub(super) tls: Option<ListenerTls>,
+    /// How many are open.
+    pub(super) open: IntGauge,
+    /// What counts the others.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What the requests of one connection share.
+struct Client<H> {
+    serving: Arc<Serving<H>>,
+    peer: Peer,
+    first_request: Notify,
+}
+
+impl<H: Handler> Serving<H> {
+    /// Serves a connection to its end, or until `watcher` asks for it; one that has not begun ends with `stop`.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: IpAddr,
+        watcher: Watcher,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        // A response is written in one piece; waiting to fill a packet only delays it.
+        let _ = stream.set_nodelay(true);
+        let deadline = Instant::now() + self.limits.header_timeout;
+        let opened = tokio::select! {
+            opened = timeout_at(deadline, self.open(stream)) => opened,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let peer = |identity| Peer { address, is_tls: self.tls.is_some(), identity };
+        match opened {
+            Ok(Ok(Opened::Plain(stream))) => {
+                self.clone().speak(stream, peer(None), deadline, watcher).await;
+            }
+            Ok(Ok(Opened::Tls(stream))) => {
+                let peer = peer(identity(&stream));
+                self.clone().speak(stream, peer, deadline, watcher).await;
+            }
+            Ok(Err(close)) => self.closed(close),
+            Err(_) => self.closed(ConnectionClose::NoRequest),
+        }
+    }
+
+    /// Begins a connection: its first bytes, and TLS where the listener has it.
+    async fn open(&self, stream: TcpStream) -> Result<Opened, ConnectionClose> {
+        let begun = match opening::open(stream, self.tls.is_some()).await {
+            Ok(Opening::Fits(begun)) => Stalling::new(begun, self.limits.stall_timeout),
+            Ok(Opening::Tls(stream)) => {
+                opening::refuse_tls(stream).await;
+                return Err(ConnectionClose::TlsOnPlain);
+            }
+            Ok(Opening::Plain(stream)) => {
+                opening::refuse_plain(stream).await;
+                return Err(ConnectionClose::PlainOnTls);
+            }
+            Err(_) => return Err(ConnectionClose::NoRequest),
+        };
+        let Some(tls) = &self.tls else { return Ok(Opened::Plain(begun)) };
+        match tls.acceptor().accept(begun).await {
+            Ok(stream) => Ok(Opened::Tls(Box::new(stream))),
+            Err(error) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                Err(ConnectionClose::Handshake)
+            }
+        }
+    }
+
+    /// Speaks HTTP to the end.
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, deadline: Instant, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let builder = builder(self.limits);
+        let client = Arc::new(Client { serving: self, peer, first_request: Notify::new() });
+        let answering = Arc::clone(&client);
+        let service = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let mut connection = pin!(watcher.watch(connection));
+        // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = client.first_request.notified() => connection.await,
+            () = sleep_until(deadline) => {
+                client.serving.closed(ConnectionClose::NoRequest);
+                Ok(())
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
+    fn closed(&self, close: ConnectionClose) {
+        tracing::debug!(reason = close.label(), "connection closed before its first request");
+        self.metrics.connection_closed(close);
+    }
+}
+
+impl<H: Handler> Client<H> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<H::Body>, Infallible> {
+        self.first_request.notify_one();
+        let request = request.map(|body| Received::new(body, self.serving.limits.stall_timeout));
+        Ok(self.serving.handler.handle(request, &self.peer).await)
+    }
+}
+
+/// A connection that can speak HTTP.
+enum Opened {
+    Plain(Stalling<Begun>),
+    Tls(Box<TlsStream<Stalling<Begun>>>),
+}
+
+/// Who a client is by the certificate that it has shown; the verifier has accepted its chain.
+fn identity<S>(stream: &TlsStream<S>) -> Option<Arc<Identity>> {
+    let (_, session) = stream.get_ref();
+    Identity::read(session.peer_certificates()?.first()?).map(Arc::new)
+}
+
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -70,32 +204,7 @@ pub(super) fn serve<H: Handler>(
         .max_header_list_size(MAX_HEADER_BYTES.into())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    let first_request = Arc::new(Notify::new());
-    let seen = Arc::clone(&first_request);
-    let peer = Arc::new(Peer { address: stream.peer_addr().map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |a| a.ip()), is_tls: false, identity: None });
-    let service = service_fn(move |request| {
-        seen.notify_one();
-        let (handler, peer) = (Arc::clone(&handler), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(handler.handle(request, &peer).await) }
-    });
-    let stream = TokioIo::new(Stalling::new(stream, limits.stall_timeout));
-    let connection = builder.serve_connection(stream, service).into_owned();
-    let watched = graceful.watch(connection);
-    async move {
-        let mut watched = pin!(watched);
-        // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
-        let ended = tokio::select! {
-            ended = &mut watched => ended,
-            () = first_request.notified() => watched.await,
-            () = tokio::time::sleep(limits.header_timeout) => {
-                tracing::debug!("connection closed: it sent no request");
-                Ok(())
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
-        }
-    }
+    builder
 }
 
 #[cfg(test)]
@@ -103,6 +212,7 @@ mod tests {
     use futures_util::stream;
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use hyper_util::server::graceful::GracefulShutdown;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
@@ -116,7 +226,7 @@ mod tests {
     impl Handler for Endless {
         type Body = StreamBody<stream::RepeatWith<fn() -> Piece>>;
 
-        async fn handle(&self, _: Request<Incoming>) -> Response<Self::Body> {
+        async fn handle(&self, _: Request<Received>, _: &Peer) -> Response<Self::Body> {
             let piece: fn() -> Piece = || Ok(Frame::data(Bytes::from_static(&[7; 4096])));
             Response::new(StreamBody::new(stream::repeat_with(piece)))
         }
@@ -127,14 +237,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
         let limits = Limits {
             max_connections: 1,
+            max_connections_per_peer: 1,
             header_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_millis(200),
         };
-        let graceful = GracefulShutdown::new();
-        let connection = serve(stream, Arc::new(Endless), limits, &graceful);
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let open = metrics.connections.clone();
+        let serving = Arc::new(Serving { handler: Arc::new(Endless), limits, tls: None, open, metrics });
+        let (graceful, (_running, stop)) = (GracefulShutdown::new(), watch::channel(false));
+        let connection = serving.serve(stream, address.ip(), graceful.watcher(), stop);
         tokio::time::timeout(Duration::from_secs(10), connection).await.expect("it is disconnected");
         drop(client);
     }

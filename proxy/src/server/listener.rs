@@ -1,7 +1,7 @@
 //! Binding addresses and accepting connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::connection::{Handler, Limits, serve};
+use super::connection::{Handler, Serving};
+use super::peers::{Peers, Refusals};
+use crate::telemetry::ConnectionClose;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -65,15 +67,15 @@ impl Bound {
     }
 
     /// Accepts and serves until `stop` turns true, then waits for what is under way to end.
-    pub(super) async fn serve<H: Handler>(
-        self,
-        handler: Arc<H>,
-        limits: Limits,
-        open: IntGauge,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    pub(super) async fn serve<H: Handler>(self, serving: Serving<H>, mut stop: watch::Receiver<bool>) {
+        let serving = Arc::new(serving);
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(limits.max_connections));
+        let places = Arc::new(Semaphore::new(serving.limits.max_connections));
+        let peers = Peers::new(serving.limits.max_connections_per_peer);
+        let mut refusals = Refusals::default();
+        if let Some(tls) = &serving.tls {
+            tls.watch();
+        }
         loop {
             // At the limit nothing is accepted; clients wait in the backlog.
             let place = tokio::select! {
@@ -81,25 +83,30 @@ impl Bound {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let Ok(place) = place else { break };
-            let stream = tokio::select! {
-                stream = self.accept() => stream,
+            let (stream, address) = tokio::select! {
+                accepted = self.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            let connection = serve(stream, Arc::clone(&handler), limits, &graceful);
-            let counted = Counted::new(open.clone());
+            let Some(peer_place) = peers.place(address) else {
+                serving.metrics.connection_closed(ConnectionClose::PeerLimit);
+                refusals.tell(address, serving.limits.max_connections_per_peer);
+                continue;
+            };
+            let counted = Counted::new(serving.open.clone());
+            let connection = Arc::clone(&serving).serve(stream, address, graceful.watcher(), stop.clone());
             tokio::spawn(async move {
                 connection.await;
-                drop((place, counted));
+                drop((place, peer_place, counted));
             });
         }
         drop(self);
         graceful.shutdown().await;
     }
 
-    async fn accept(&self) -> TcpStream {
+    async fn accept(&self) -> (TcpStream, IpAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return stream,
+                Ok((stream, address)) => return (stream, address.ip().to_canonical()),
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, address = %self.address, "cannot accept");

@@ -5,12 +5,17 @@ mod connection;
 mod explain;
 mod invalidate;
 mod listener;
+mod opening;
+mod peers;
 mod query;
 mod running;
 mod stall;
+mod tls;
 mod warm;
 
 pub use admin::Admin;
 pub use connection::{Handler, Limits};
 pub use listener::{BindError, Bound};
 pub use running::{Running, Started};
+pub use stall::{ReceiveError, Received};
+pub use tls::{ClientAuth, ListenerTls, TlsError};

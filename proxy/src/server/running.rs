@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use onetag_config::Secret;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::admin::Admin;
-use super::connection::{Handler, Limits};
+use super::connection::{Handler, Limits, Serving};
 use super::listener::Bound;
+use super::stall::Received;
+use super::tls::ListenerTls;
 use crate::access::Access;
 use crate::registry::{Body, External, Peer, Registry, Routes};
 use crate::telemetry::Metrics;
@@ -26,6 +27,8 @@ pub struct Running {
     pub registry: Bound,
     /// Where the operator comes.
     pub admin: Bound,
+    /// The TLS that clients speak; without it they speak plain HTTP. The admin listener has none.
+    pub tls: Option<ListenerTls>,
     /// The bounds of the clients' connections.
     pub limits: Limits,
     /// Where requests lead.
@@ -51,7 +54,7 @@ pub struct Started {
 impl Handler for Registry {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    async fn handle(&self, request: Request<Received>, peer: &Peer) -> Response<Body> {
         self.answer_request(request, peer).await
     }
 }
@@ -59,20 +62,32 @@ impl Handler for Registry {
 impl Running {
     /// Starts to serve. Must be called within a runtime. Fails where the system has no randomness.
     pub fn start(self) -> Result<Started, aws_lc_rs::error::Unspecified> {
-        let Self { registry, admin, limits, routes, access, external, webhook_token, metrics } = self;
+        let Self { registry, admin, tls, limits, routes, access, external, webhook_token, metrics } = self;
         let (stop_registry, registry_stops) = watch::channel(false);
         let (stop_admin, admin_stops) = watch::channel(false);
         let admin_handler = Admin::new(Arc::clone(&metrics), Arc::clone(&routes), registry_stops.clone());
-        let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
+        let admin_limits = Limits {
+            max_connections: ADMIN_CONNECTIONS,
+            max_connections_per_peer: ADMIN_CONNECTIONS,
+            ..limits
+        };
         let (open, admin_open) = (metrics.connections.clone(), metrics.admin_connections.clone());
-        let handler = Registry::new(routes, access, external, metrics)?;
+        let handler = Registry::new(routes, access, external, Arc::clone(&metrics))?;
         let handler = Arc::new(match &webhook_token {
             Some(token) => handler.notified_with(token),
             None => handler,
         });
+        let clients = Serving { handler, limits, tls, open, metrics: Arc::clone(&metrics) };
+        let operators = Serving {
+            handler: Arc::new(admin_handler),
+            limits: admin_limits,
+            tls: None,
+            open: admin_open,
+            metrics,
+        };
         Ok(Started {
-            registry: tokio::spawn(registry.serve(handler, limits, open, registry_stops)),
-            admin: tokio::spawn(admin.serve(Arc::new(admin_handler), admin_limits, admin_open, admin_stops)),
+            registry: tokio::spawn(registry.serve(clients, registry_stops)),
+            admin: tokio::spawn(admin.serve(operators, admin_stops)),
             stop_registry,
             stop_admin,
         })

@@ -1,10 +1,13 @@
-//! A client that takes nothing of what it asked for is not waited for without end (threat T24).
+//! A client that takes nothing of what it asked for, or sends nothing of what it began, is not waited for without end
+//! (threats T24, T22).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -42,6 +45,62 @@ impl<S> Stalling<S> {
 #[derive(Debug, thiserror::Error)]
 #[error("the client takes nothing of the answer")]
 struct Stalled;
+
+/// The body of a request, which fails once its client has sent no byte of it for some time.
+pub struct Received {
+    body: Incoming,
+    limit: Duration,
+    /// Made at the first wait; most requests have no body.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+/// Why the rest of a request's body does not come.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The connection failed, or what came was no HTTP.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+    /// The client is there and does not send.
+    #[error("the client sends nothing of the request")]
+    Stalled,
+}
+
+impl Received {
+    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, limit, timer: None, waiting: false }
+    }
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = ReceiveError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.waiting = false;
+            return Poll::Ready(frame.map(|frame| Ok(frame?)));
+        }
+        let limit = self.limit;
+        let newly = !std::mem::replace(&mut self.waiting, true);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if newly {
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+        timer.as_mut().poll(cx).map(|()| Some(Err(ReceiveError::Stalled)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     fn poll_read(

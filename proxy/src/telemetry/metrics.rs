@@ -138,6 +138,22 @@ labels! {
 }
 
 labels! {
+    /// Why a connection was closed before its first request.
+    ConnectionClose {
+        /// Its peer had as many as it may.
+        PeerLimit = "peer_limit",
+        /// No request came in time, or the client went first.
+        NoRequest = "no_request",
+        /// TLS was not agreed upon.
+        Handshake = "handshake",
+        /// TLS, where there is none.
+        TlsOnPlain = "tls_on_plain",
+        /// No TLS, where there is nothing else.
+        PlainOnTls = "plain_on_tls",
+    }
+}
+
+labels! {
     /// What became of a registry's notification of pushes.
     NotificationOutcome {
         /// It was understood.
@@ -164,6 +180,7 @@ pub struct Metrics {
     /// How often an upstream was found to be down.
     pub upstream_openings: IntCounter,
     notifications: Vec<IntCounter>,
+    connections_closed: Vec<IntCounter>,
     blob_answers: Vec<IntCounter>,
     /// Merged indexes that were built.
     pub merged: IntCounter,
@@ -227,6 +244,8 @@ impl Metrics {
         let tag_answers = counters(r, "tag_answers_total", "Answers to requests for a tag.", &["answer"])?;
         let notifications =
             counters(r, "notifications_total", "Notifications of pushes, from registries.", &["outcome"])?;
+        let closed =
+            counters(r, "connections_closed_total", "Connections closed without a request.", &["reason"])?;
         let blob_answers = counters(r, "blob_answers_total", "Answers to requests for a blob.", &["answer"])?;
         let class_counters =
             |route: &Route| STATUS_CLASSES.map(|class| requests.with_label_values(&[route.label(), class]));
@@ -247,6 +266,10 @@ impl Metrics {
             notifications: NotificationOutcome::ALL
                 .iter()
                 .map(|outcome| notifications.with_label_values(&[outcome.label()]))
+                .collect(),
+            connections_closed: ConnectionClose::ALL
+                .iter()
+                .map(|reason| closed.with_label_values(&[reason.label()]))
                 .collect(),
             blob_answers: BlobAnswer::ALL
                 .iter()
@@ -313,6 +336,11 @@ impl Metrics {
     /// Counts a registry's notification of pushes.
     pub fn notification(&self, outcome: NotificationOutcome) {
         self.notifications[outcome as usize].inc();
+    }
+
+    /// Counts a connection that was closed before its first request.
+    pub fn connection_closed(&self, reason: ConnectionClose) {
+        self.connections_closed[reason as usize].inc();
     }
 
     /// Counts an answer to a request for a blob.

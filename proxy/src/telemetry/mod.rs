@@ -8,6 +8,7 @@ mod request_id;
 pub use logs::init_logs;
 pub use measured::Measured;
 pub use metrics::{
-    BlobAnswer, Metrics, NotificationOutcome, Route, TagAnswer, UpstreamKind, UpstreamOutcome,
+    BlobAnswer, ConnectionClose, Metrics, NotificationOutcome, Route, TagAnswer, UpstreamKind,
+    UpstreamOutcome,
 };
 pub use request_id::RequestId;
