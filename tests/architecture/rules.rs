@@ -8,7 +8,7 @@ use crate::source::{NamedPath, Source, is_test_file};
 /// or one above. The crates below it (`onetag-oci`, `onetag-config`) are kept down by cargo.
 const FLOORS: &[&[&str]] = &[
     &["telemetry", "merge", "flight"],
-    &["upstream", "cache"],
+    &["upstream", "cache", "access"],
     &["resolve"],
     &["registry"],
     &["server"],
