@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::keys::{ALLOW, GROUP};
-use crate::rule::{RepositoryGlob, TagGlob};
+use crate::rule::RepositoryGlob;
 use crate::value::table::Entry;
 use crate::value::{Action, path};
 
@@ -36,8 +36,8 @@ pub struct Group {
 #[serde(deny_unknown_fields)]
 pub struct Allow {
     /// Users, by globs: `*` is any text.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub users: Vec<TagGlob>,
+    #[serde(default, deserialize_with = "some_names", skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
     /// Groups: those of `[[group]]`, and those that client certificates name.
     #[serde(default, deserialize_with = "some_names", skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,

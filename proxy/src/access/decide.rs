@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use onetag_config::{Action, Config};
 
-use super::action::Action;
 use super::basic::Login;
 use super::caller::{Caller, Unknown};
 use super::error::AccessError;
@@ -13,7 +13,6 @@ use super::htpasswd;
 use super::identity::Identity;
 use super::passwords::{Bcrypt, Passwords};
 use super::policy::Policy;
-use super::settings::Settings;
 
 /// Who callers are and what they may do. Never changes: other settings are another one of these.
 pub struct Access {
@@ -27,21 +26,21 @@ impl Access {
     /// they are by client certificates.
     ///
     /// Fails where the file cannot be used.
-    pub fn load(settings: &Settings, certificates: bool) -> Result<Self, AccessError> {
+    pub fn load(config: &Config, certificates: bool) -> Result<Self, AccessError> {
         Self::load_with(
-            settings,
+            config,
             certificates,
             Box::new(|password, hash| bcrypt::verify(password, hash).unwrap_or(false)),
         )
     }
 
     pub(super) fn load_with(
-        settings: &Settings,
+        config: &Config,
         certificates: bool,
         bcrypt: Bcrypt,
     ) -> Result<Self, AccessError> {
-        let policy = Policy::new(settings, certificates || settings.htpasswd.is_some());
-        let passwords = match &settings.htpasswd {
+        let policy = Policy::new(config, certificates || config.access.htpasswd.is_some());
+        let passwords = match &config.access.htpasswd {
             None => None,
             Some(path) => {
                 let hashes = htpasswd::read(path)?;

@@ -1,6 +1,5 @@
 //! Who a caller is, and what onetag lets it do, where upstreams are asked with onetag's own credentials.
 
-mod action;
 mod basic;
 mod caller;
 mod decide;
@@ -11,14 +10,12 @@ mod identity;
 mod memory;
 mod passwords;
 mod policy;
-mod settings;
 
 #[cfg(test)]
 mod tests;
 
-pub use action::Action;
 pub use caller::{Caller, Groups, Unknown};
 pub use decide::Access;
 pub use error::{AccessError, LineError};
 pub use identity::Identity;
-pub use settings::{Allow, Group, Settings};
+pub use onetag_config::Action;

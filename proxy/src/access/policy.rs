@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use onetag_config::RepositoryGlob;
+use onetag_config::{Action, Allow, Config, RepositoryGlob};
 
-use super::action::Action;
 use super::caller::{Caller, Groups};
 use super::glob::NameGlob;
 use super::identity::Identity;
-use super::settings::{Allow, Settings};
 
 /// The groups of the configuration, and what is allowed to whom.
 pub(super) struct Policy {
@@ -32,19 +30,19 @@ struct Entry {
 }
 
 impl Policy {
-    pub(super) fn new(settings: &Settings, knows_callers: bool) -> Self {
+    pub(super) fn new(config: &Config, knows_callers: bool) -> Self {
         let mut groups: HashMap<Box<str>, Vec<Arc<str>>> = HashMap::new();
-        for group in &settings.groups {
+        for group in &config.group {
             let name: Arc<str> = group.name.as_str().into();
             for user in &group.users {
                 groups.entry(user.as_str().into()).or_default().push(Arc::clone(&name));
             }
         }
-        let entries = || settings.allow.iter().map(Entry::new).collect();
+        let entries = || config.allow.iter().map(Entry::new).collect();
         Self {
             groups: groups.into_iter().map(|(user, groups)| (user, groups.into())).collect(),
             none: Arc::new([]),
-            entries: (!settings.allow.is_empty()).then(entries),
+            entries: (!config.allow.is_empty()).then(entries),
             knows_callers,
         }
     }
