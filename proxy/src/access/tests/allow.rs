@@ -1,15 +1,17 @@
 use std::sync::Arc;
 
+use onetag_config::{Allow, Config};
+
 use super::super::Action::{Delete, Pull, Push};
-use super::super::{Access, Action, Allow, Caller, Settings};
-use super::{allow, file, group, identity, known};
+use super::super::{Access, Action, Caller};
+use super::{allow, file, group, identity, known, with_file};
 
 const ALL: [Action; 3] = [Pull, Push, Delete];
 
 /// Access with these entries, to callers that may have certificates.
 fn access(allow: Vec<Allow>) -> Access {
     let groups = vec![group("team", &["ann", "ben"]), group("ops", &["ben"])];
-    Access::load(&Settings { groups, allow, ..Settings::default() }, true).expect("settings without a file")
+    Access::load(&Config { group: groups, allow, ..Config::default() }, true).expect("settings without a file")
 }
 
 /// What is allowed, one letter for each action.
@@ -31,7 +33,7 @@ fn without_entries_known_callers_may_do_everything_and_others_pull_where_nobody_
         (Some(path.clone()), false, "", true),
         (Some(path), true, "", true),
     ] {
-        let settings = Settings { htpasswd, ..Settings::default() };
+        let settings = with_file(htpasswd);
         let access = Access::load(&settings, certificates).expect("a fit file");
         assert_eq!(allowed(&access, &Caller::Anonymous, "app"), anonymous);
         assert_eq!(allowed(&access, &known("ann", &[]), "app"), "rwd");

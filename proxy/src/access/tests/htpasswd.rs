@@ -1,12 +1,12 @@
 use std::fmt::Write as _;
 
 use super::super::htpasswd::{MAX_BYTES, MAX_USERS};
-use super::super::{Access, AccessError, LineError, Settings};
-use super::{ALICE, BOB, basic, file, known, with_passwords};
+use super::super::{Access, AccessError, LineError};
+use super::{ALICE, BOB, basic, file, known, with_file, with_passwords};
 
 fn refused(text: impl AsRef<[u8]>) -> AccessError {
     let (_folder, path) = file(text);
-    let settings = Settings { htpasswd: Some(path), ..Settings::default() };
+    let settings = with_file(Some(path));
     Access::load(&settings, false).expect_err("a refusal")
 }
 
@@ -90,6 +90,6 @@ fn a_file_has_limits() {
     let fits = usize::try_from(MAX_BYTES).expect("a length");
     with_passwords(&"#".repeat(fits));
     assert!(matches!(refused("#".repeat(fits + 1)), AccessError::TooLarge { .. }));
-    let settings = Settings { htpasswd: Some("/nowhere/htpasswd".into()), ..Settings::default() };
+    let settings = with_file(Some("/nowhere/htpasswd".into()));
     assert!(matches!(Access::load(&settings, false), Err(AccessError::Read { .. })));
 }

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
+use onetag_config::{Allow, Config, Group};
 
-use super::{Access, Allow, Caller, Group, Identity, Settings};
+use super::{Access, Caller, Identity};
 
 /// Made by another implementation of bcrypt (libxcrypt): of "correct horse" at cost 5, and "bob's" at cost 6.
 const ALICE: &str = "alice:$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2";
@@ -37,9 +38,15 @@ fn file(text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
+fn with_file(htpasswd: Option<PathBuf>) -> Config {
+    let mut config = Config::default();
+    config.access.htpasswd = htpasswd;
+    config
+}
+
 fn with_passwords(text: &str) -> Access {
     let (_folder, path) = file(text);
-    let settings = Settings { htpasswd: Some(path), ..Settings::default() };
+    let settings = with_file(Some(path));
     Access::load(&settings, false).expect("a fit file")
 }
 

@@ -4,7 +4,9 @@ use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::super::{Access, Action, Allow, Caller, Group, Settings};
+use onetag_config::{Allow, Config, Group};
+
+use super::super::{Access, Action, Caller};
 use super::identity;
 
 const ACTIONS: [Action; 3] = [Action::Pull, Action::Push, Action::Delete];
@@ -13,7 +15,7 @@ const GROUPS: [&str; 3] = ["g", "h", "i"];
 const REPOSITORIES: [&str; 6] = ["a", "b", "a/b", "a/ab", "a/b/a", "ab/a"];
 const GLOBS: [&str; 10] = ["**", "*", "a", "a/*", "a/**", "**/a", "*b/a", "a/*b", "*/**/a", "b/**/**"];
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = Config> {
     let groups = prop::collection::vec(subsequence(&USERS[..], 0..=4), GROUPS.len());
     let entry = (
         prop::collection::vec("[ab*]{0,4}", 0..3),
@@ -32,10 +34,10 @@ fn settings() -> impl Strategy<Value = Settings> {
             repositories: globs.iter().map(|glob| glob.parse().expect("a glob")).collect(),
             actions,
         };
-        Settings {
-            htpasswd: None,
-            groups: GROUPS.iter().zip(groups).map(group).collect(),
+        Config {
+            group: GROUPS.iter().zip(groups).map(group).collect(),
             allow: entries.into_iter().map(allow).collect(),
+            ..Config::default()
         }
     })
 }
@@ -62,11 +64,11 @@ fn takes_repository(pattern: &str, name: &str) -> bool {
 }
 
 /// What the settings say of a user with the groups of a certificate; of an anonymous caller where there is no user.
-fn expected(settings: &Settings, user: Option<(&str, &[&str])>, action: Action, repository: &str) -> bool {
+fn expected(settings: &Config, user: Option<(&str, &[&str])>, action: Action, repository: &str) -> bool {
     settings.allow.iter().any(|entry| {
         let is_in = |group: &String, (user, certified): (&str, &[&str])| {
             let listed = |other: &Group| other.name == *group && other.users.iter().any(|name| name == user);
-            certified.contains(&group.as_str()) || settings.groups.iter().any(listed)
+            certified.contains(&group.as_str()) || settings.group.iter().any(listed)
         };
         let is_meant = entry.anonymous
             || user.is_some_and(|user| {

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use super::super::passwords::Bcrypt;
-use super::super::{Access, Caller, Settings, Unknown};
-use super::{ALICE, BOB, basic, file, known};
+use super::super::{Access, Caller, Unknown};
+use super::{ALICE, BOB, basic, file, known, with_file};
 
 /// Every run of bcrypt: its cost, and how many there are at once.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Watched {
 
     fn access(self: &Arc<Self>, text: &str, gate: Option<mpsc::Receiver<()>>) -> Arc<Access> {
         let (_folder, path) = file(text);
-        let settings = Settings { htpasswd: Some(path), ..Settings::default() };
+        let settings = with_file(Some(path));
         Arc::new(Access::load_with(&settings, false, self.bcrypt(gate)).expect("a fit file"))
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::super::{Access, Settings};
-use super::{ALICE, basic, file, with_passwords};
+use super::super::Access;
+use super::{ALICE, basic, file, with_file, with_passwords};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -57,7 +57,7 @@ async fn t8_no_password_or_hash_is_printed() {
 fn t8_an_error_repeats_nothing_of_the_file() {
     for text in ["canary", "canary:canary", ":canary", "x:$2y$99$canary", "x:$apr1$canary", "canary\u{1}:x"] {
         let (_folder, path) = file(text);
-        let error = Access::load(&Settings { htpasswd: Some(path), ..Settings::default() }, false);
+        let error = Access::load(&with_file(Some(path)), false);
         let error = error.expect_err("a refusal");
         let printed = format!("{error} {error:?}");
         assert!(!printed.contains("canary"), "{printed}");
