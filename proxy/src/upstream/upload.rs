@@ -107,13 +107,10 @@ impl Upload {
         self.shared.lock().turn == Turn::Answer
     }
 
-    /// There is a connection: only now does time count.
-    pub(super) fn begin(&self) {
-        self.shared.lock().since = Instant::now();
-    }
-
-    /// Comes when the next bytes, or after the last the headers of the answer, are waited for too long.
+    /// Comes when the next bytes, or after the last the headers of the answer, are waited for too long. Time
+    /// counts from when this is awaited: once there is a connection.
     pub(super) async fn overdue(&self, patience: Duration) -> ErrorKind {
+        self.shared.lock().since = Instant::now();
         loop {
             let (deadline, _) = self.due(patience);
             // An early end moves the deadline nearer.
