@@ -251,7 +251,9 @@ impl From<&UpstreamError> for RegistryError {
                 (Code::BadUpstream, "the upstream registry gave an answer that cannot be right")
             }
             ErrorKind::Client(ClientFault::TooLarge { .. }) => (Code::TooLarge, "the push is refused"),
-            ErrorKind::Client(ClientFault::Stalled { .. }) => (Code::TimedOut, "the push is given up"),
+            ErrorKind::Client(ClientFault::Stalled { .. } | ClientFault::Slow { .. }) => {
+                (Code::TimedOut, "the push is given up")
+            }
             ErrorKind::Client(ClientFault::Broken(_) | ClientFault::Length { .. }) => {
                 (Code::UploadInvalid, "the push is given up")
             }

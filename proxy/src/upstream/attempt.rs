@@ -6,7 +6,7 @@ use http::{Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use crate::flight::Flights;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, UpstreamKind};
 
 use super::ask::Ask;
 use super::auth::{Auth, Proof};
@@ -55,6 +55,8 @@ impl Attempts {
     /// Begins an attempt, if the upstream may be asked now.
     pub(super) async fn begin(&self, ask: &Ask) -> Result<Watch<'_>, UpstreamError> {
         let trial = self.health.admit(ask).await.map_err(|kind| self.refuse(ask, kind))?;
+        // A write lasts for as long as its client takes: meanwhile, others may try.
+        let trial = trial.filter(|_| ask.kind != UpstreamKind::Write);
         Ok(Watch::start(&self.metrics, ask.kind).with(trial))
     }
 

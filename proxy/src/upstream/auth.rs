@@ -15,7 +15,7 @@ use super::token::{Token, Tokens};
 
 /// How one upstream is convinced.
 pub(super) struct Auth {
-    credentials: Arc<Credentials>,
+    pub(super) credentials: Arc<Credentials>,
     tokens: Tokens,
     destinations: Arc<Destinations>,
     learned: RwLock<Learned>,

@@ -134,6 +134,7 @@ impl Upstream {
     ///
     /// No token server is asked and no challenge is answered: a 401 or 403 is an error with the
     /// [challenges](UpstreamError::challenges) that it came with. A 429 shuts nobody else out.
+    #[must_use]
     pub fn on_behalf(&self, authorization: Option<HeaderValue>) -> Self {
         Self { caller: Some(Caller::new(authorization)), ..self.clone() }
     }

@@ -33,7 +33,10 @@ pub(super) const MAX_IDLE: usize = 64;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The client on which all requests go out.
-pub(super) type HttpClient = Client<Connector, Either<Full<Bytes>, UploadBody>>;
+pub(super) type HttpClient = Client<Connector, Payload>;
+
+/// The body of a request: small and known, or on its way from a client.
+pub(super) type Payload = Either<Full<Bytes>, UploadBody>;
 
 /// Opens connections.
 #[derive(Clone)]

@@ -175,7 +175,8 @@ mod tests {
     use super::*;
 
     impl Credentials {
-        fn age(&self, by: Duration) {
+        /// As if they had been looked up that much earlier.
+        pub(in super::super) fn age(&self, by: Duration) {
             if let Some(kept) = &mut *self.kept.lock().unwrap() {
                 kept.since = kept.since.checked_sub(by).unwrap();
             }

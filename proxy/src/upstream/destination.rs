@@ -96,7 +96,9 @@ impl Destinations {
     ) -> Result<Vec<SocketAddr>, Refused> {
         if host.eq_ignore_ascii_case(&self.upstream.host) {
             let least = addresses.iter().map(|address| reach_of(address.ip())).min();
-            least.into_iter().for_each(|least| _ = self.found.get_or_init(|| least));
+            if let Some(least) = least {
+                self.found.get_or_init(|| least);
+            }
             return Ok(addresses);
         }
         let mut refusal = None;

@@ -79,6 +79,12 @@ pub enum ClientFault {
         /// For how long they were waited for.
         limit: Duration,
     },
+    /// The bytes come too slowly to be waited for (threat T24).
+    #[error("the client sent too little of the body within {} ms", .limit.as_millis())]
+    Slow {
+        /// The window in which more should have come.
+        limit: Duration,
+    },
     /// The client's connection broke, or what it sent was no body.
     #[error("the client's body broke: {0}")]
     Broken(Cause),

@@ -1,4 +1,4 @@
-//! How fast a client must take what it asked for (threat T24).
+//! How fast a client must take what it asked for, or give what it sends (threat T24).
 
 use std::task::Poll;
 use std::time::Duration;

@@ -147,6 +147,9 @@ mod tests {
         let streams: Vec<_> = std::iter::from_fn(|| places.stream(&slow).now_or_never()).collect();
         assert_eq!(streams.len(), 64);
         assert!(places.stream(&other).now_or_never().is_some());
+        let writes: Vec<_> = std::iter::from_fn(|| places.write(&slow).now_or_never()).collect();
+        assert_eq!(writes.len(), 64);
+        assert!(places.write(&other).now_or_never().is_some());
     }
 
     #[test]

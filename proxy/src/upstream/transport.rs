@@ -10,12 +10,12 @@ use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::cause::Cause;
 use super::connection;
-use super::connector::{self, ConnectTimeout, HttpClient};
+use super::connector::{self, ConnectTimeout, HttpClient, Payload};
 use super::destination::Refused;
 use super::detail::{Detail, MAX_ERROR_BYTES};
 use super::kind::{ErrorKind, Phase, Wrong};
@@ -66,15 +66,13 @@ impl Transport {
         let started = Instant::now();
         let mut stale_left = connector::MAX_IDLE;
         let answer = loop {
-            match self.send_once(request.clone()).await {
+            match self.send_once(request.clone().map(Either::Left), self.no_headers()).await {
                 // The peer closed an idle connection: that is no failure, and each one fails only once.
                 Err(Unsent::Failed(error)) if connection::was_reused(&error) && stale_left > 0 => {
                     stale_left -= 1;
                 }
                 Err(Unsent::Failed(error)) => break Err(self.classify(error)),
-                Err(Unsent::Timeout) => {
-                    break Err(ErrorKind::Timeout { phase: Phase::Headers, limit: self.header_timeout });
-                }
+                Err(Unsent::Overdue(kind)) => break Err(kind),
                 Ok(response) => break Ok(response),
             }
         };
@@ -92,35 +90,22 @@ impl Transport {
     ) -> Result<Response<Incoming>, ErrorKind> {
         let started = Instant::now();
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let mut request = request.map(Either::Right);
-        let mut connection = capture_connection(&mut request);
-        let mut response = self.client.request(request);
-        let answer = tokio::select! {
-            biased;
-            answer = &mut response => Some(answer),
-            _ = connection.wait_for_connection_metadata() => None,
-        };
-        let answer = match answer {
-            Some(answer) => Ok(answer),
-            None => {
-                upload.begin();
-                tokio::select! {
-                    biased;
-                    answer = response => Ok(answer),
-                    overdue = upload.overdue(patience) => Err(overdue),
-                }
-            }
-        };
-        // Where the body failed, that is why the connection did.
-        let answer = answer.and_then(|answer| {
-            answer.map_err(|error| upload.fault().unwrap_or_else(|| self.classify(error)))
+        let answer = self.send_once(request.map(Either::Right), upload.overdue(patience)).await;
+        let answer = answer.map_err(|unsent| match unsent {
+            // Where the body failed, that is why the connection did.
+            Unsent::Failed(error) => upload.fault().unwrap_or_else(|| self.classify(error)),
+            Unsent::Overdue(kind) => kind,
         });
         note(&method, &uri, started, &answer);
         answer
     }
 
-    async fn send_once(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
-        let mut request = request.map(Either::Left);
+    /// Sends a request; `overdue` ends the wait for its answer.
+    async fn send_once(
+        &self,
+        mut request: Request<Payload>,
+        overdue: impl Future<Output = ErrorKind>,
+    ) -> Result<Response<Incoming>, Unsent> {
         let mut connection = capture_connection(&mut request);
         let mut response = self.client.request(request);
         // The connector bounds the time to a connection; the time to the headers begins after it.
@@ -129,7 +114,16 @@ impl Transport {
             answer = &mut response => return answer.map_err(Unsent::Failed),
             _ = connection.wait_for_connection_metadata() => {}
         }
-        timeout(self.header_timeout, response).await.map_err(|_| Unsent::Timeout)?.map_err(Unsent::Failed)
+        tokio::select! {
+            biased;
+            answer = response => answer.map_err(Unsent::Failed),
+            kind = overdue => Err(Unsent::Overdue(kind)),
+        }
+    }
+
+    async fn no_headers(&self) -> ErrorKind {
+        sleep(self.header_timeout).await;
+        ErrorKind::Timeout { phase: Phase::Headers, limit: self.header_timeout }
     }
 
     /// A whole body of at most `limit` bytes.
@@ -204,5 +198,5 @@ fn note(method: &Method, uri: &Uri, started: Instant, answer: &Result<Response<I
 /// Why there is no answer.
 enum Unsent {
     Failed(legacy::Error),
-    Timeout,
+    Overdue(ErrorKind),
 }

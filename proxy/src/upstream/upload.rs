@@ -19,12 +19,15 @@ use tokio::time::{Instant, timeout_at};
 use super::cause::Cause;
 use super::connector::BoxError;
 use super::kind::{ClientFault, ErrorKind, Phase};
+use super::pace::{Meter, Pace};
 
 /// The request's end of a body.
 pub(super) struct Upload {
     shared: Arc<Shared>,
     /// How long it may stand still.
     idle: Duration,
+    /// How fast it must come.
+    pace: Pace,
 }
 
 /// The connection's end of a body.
@@ -43,6 +46,8 @@ struct State {
     /// Since when it is that one's turn.
     since: Instant,
     sent: u64,
+    /// What the client is too slow by; the upstream's turns are not the client's time.
+    meter: Meter,
     /// How many bytes there are, where that is known.
     announced: Option<u64>,
     /// The most bytes that are taken.
@@ -70,10 +75,10 @@ enum Turn {
 struct GivenUp;
 
 impl Upload {
-    /// A body of at most `limit` bytes that stands still for no longer than `idle`.
+    /// A body of at most `limit` bytes that stands still for no longer than `idle` and keeps pace.
     ///
     /// Fails when it is announced to be larger.
-    pub(super) fn new<B>(body: B, limit: Option<u64>, idle: Duration) -> Result<Self, ClientFault>
+    pub(super) fn new<B>(body: B, limit: Option<u64>, idle: Duration, pace: Pace) -> Result<Self, ClientFault>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -87,6 +92,7 @@ impl Upload {
             turn: if is_empty { Turn::Answer } else { Turn::Upstreams },
             since: Instant::now(),
             sent: 0,
+            meter: Meter::new(),
             announced,
             limit,
             fault: None,
@@ -94,7 +100,7 @@ impl Upload {
             waker: None,
         };
         let shared = Shared { state: Mutex::new(state), ended: Notify::new() };
-        Ok(Self { shared: Arc::new(shared), idle })
+        Ok(Self { shared: Arc::new(shared), idle, pace })
     }
 
     /// The end for the connection.
@@ -107,22 +113,34 @@ impl Upload {
         self.shared.lock().turn == Turn::Answer
     }
 
-    /// There is a connection: only now does time count.
-    pub(super) fn begin(&self) {
-        self.shared.lock().since = Instant::now();
-    }
-
-    /// Comes when the next bytes, or after the last the headers of the answer, are waited for too long.
+    /// Comes when the next bytes, or after the last the headers of the answer, are waited for too long. Time
+    /// counts from when this is awaited: once there is a connection.
     pub(super) async fn overdue(&self, patience: Duration) -> ErrorKind {
+        let mut window_ends = self.begin();
         loop {
             let (deadline, _) = self.due(patience);
-            // An early end moves the deadline nearer.
-            let _moved = timeout_at(deadline, self.shared.ended.notified()).await;
+            // The end of the body may move the deadline nearer.
+            let _moved = timeout_at(deadline.min(window_ends), self.shared.ended.notified()).await;
+            let now = Instant::now();
             let (deadline, kind) = self.due(patience);
-            if deadline <= Instant::now() {
+            if deadline <= now {
                 return kind;
             }
+            if window_ends <= now {
+                window_ends = now + self.pace.window;
+                if self.shared.lock().is_too_slow(&self.pace) {
+                    return ErrorKind::Client(ClientFault::Slow { limit: self.pace.window });
+                }
+            }
         }
+    }
+
+    /// Begins to measure time; the end of the first window.
+    fn begin(&self) -> Instant {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        (state.since, state.meter) = (now, Meter::new());
+        now + self.pace.window
     }
 
     fn due(&self, patience: Duration) -> (Instant, ErrorKind) {
@@ -198,6 +216,7 @@ impl State {
             if self.is_given_up {
                 return Poll::Ready(Some(Err(GivenUp)));
             }
+            self.client_is_due();
             let Some(source) = &mut self.source else {
                 if self.turn == Turn::Answer {
                     return Poll::Ready(None);
@@ -240,11 +259,24 @@ impl State {
         }
         self.since = Instant::now();
         self.turn = Turn::Upstreams;
+        self.meter.note(&Poll::Ready(Some(Ok::<_, GivenUp>(data.clone()))));
+        self.meter.note::<GivenUp>(&Poll::Pending);
         // A connection does not ask again for what its framing says is not there.
         if self.announced == Some(self.sent) {
             self.end();
         }
         Ok(data)
+    }
+
+    /// The upstream took what there was, and its time ends.
+    fn client_is_due(&mut self) {
+        if self.turn == Turn::Upstreams {
+            self.meter.note::<GivenUp>(&Poll::Ready(None));
+        }
+    }
+
+    fn is_too_slow(&mut self, pace: &Pace) -> bool {
+        self.meter.is_too_slow(pace) && self.turn == Turn::Clients
     }
 
     fn end(&mut self) {

@@ -99,8 +99,9 @@ impl Upstream {
         let scope = Scope::Repository { repository: repository.clone(), actions, from };
         let ask = self.ask_to_write(method, target, &repository, scope)?;
         let failed = |kind| ask.failed(&ask.uri, kind);
-        let idle = self.attempts.transport.idle_timeout();
-        let upload = Upload::new(body, limit, idle).map_err(|fault| failed(ErrorKind::Client(fault)))?;
+        let (idle, pace) = (self.attempts.transport.idle_timeout(), self.attempts.pace);
+        let upload =
+            Upload::new(body, limit, idle, pace).map_err(|fault| failed(ErrorKind::Client(fault)))?;
         let _place = self.in_time(&ask, self.places.write(&repository)).await?;
         let ask = described(ask.clone(), &headers, &upload);
         self.attempts.write(&ask, upload, patience).await

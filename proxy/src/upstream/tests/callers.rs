@@ -136,7 +136,7 @@ async fn t04_a_callers_credentials_go_to_the_upstream_alone() {
 #[tokio::test]
 async fn a_stream_that_is_cut_is_resumed_with_the_callers_credentials() {
     let registry = Registry::builder().basic("jo", "secret").start().await;
-    let name = registry.put_blob(APP, &[7; 100]);
+    let name = registry.put_blob(APP, [7; 100]);
     let site = Site::new(&settings(&registry.url()));
     registry.fail_times(1, Match::all(), Fault::Cut { after: 40 });
     let blob = caller(&site, RIGHT).blob(&app(), &digest(&name), Method::GET, None).await.unwrap();

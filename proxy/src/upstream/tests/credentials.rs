@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use testkit::{Match, Registry};
 
@@ -37,6 +38,25 @@ async fn a_password_file_is_read_without_its_line_end() {
     config.password_file = Some(path);
     let credentials = Credentials::resolve(&config).unwrap();
     assert_eq!(credentials.current().await.as_deref(), account("jo", "secret").as_ref());
+}
+
+#[tokio::test]
+async fn a_password_that_was_renewed_is_found_by_the_request_that_runs_into_it() {
+    for builder in [Registry::builder().basic("jo", "new"), Registry::builder().bearer(Some(("jo", "new")))] {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = builder.start().await;
+        registry.push(APP, "latest", &image());
+        let mut config = settings(&registry.url());
+        config.username = Some("jo".into());
+        config.password_file = Some(write(folder.path(), "password", "old"));
+        let site = Site::new(&config);
+        assert!(site.manifest("latest").await.is_err());
+        write(folder.path(), "password", "new");
+        // Not at once: each refused request would ask the source.
+        assert!(site.manifest("latest").await.is_err());
+        site.upstream.attempts.auth.credentials.age(Duration::from_secs(10));
+        assert!(site.manifest("latest").await.unwrap().is_some());
+    }
 }
 
 #[test]
@@ -170,7 +190,7 @@ async fn helpers_in_the_search_path() {
         let path = write(folder.path(), "config.json", &format!("{{{auth},{config}}}"));
         let started = std::time::Instant::now();
         assert_eq!(docker::look_up(&path, server).await, found, "{config}");
-        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{config}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{config}");
     }
     let text = log.text();
     for name in ["broken failed", "garbage answered", "missing cannot be run", "slow did not answer within"] {

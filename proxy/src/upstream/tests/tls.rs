@@ -193,7 +193,7 @@ fn a_setup_that_fails_names_the_setting_and_its_value() {
     let missing = folder.path().join("missing.pem");
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "no certificate").unwrap();
-    let with = |path: &std::path::Path| onetag_config::Upstream {
+    let with = |path: &Path| onetag_config::Upstream {
         ca_file: Some(path.to_owned()),
         ..settings("https://registry.example.com")
     };

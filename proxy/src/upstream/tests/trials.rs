@@ -4,6 +4,7 @@ use testkit::{Fault, Kind, Match, Registry};
 
 use super::log::Log;
 use super::outages::{is_open, ping, until, until_open};
+use super::uploads::{channel, patch};
 use super::{APP, Site, image, seen};
 
 /// Everything but the probe fails.
@@ -82,4 +83,17 @@ async fn those_that_wait_for_one_that_hangs_are_refused_and_the_next_tries_once_
     drop(hangs);
     assert!(site.manifest("latest").await.unwrap().is_some());
     assert_eq!(registry.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_write_that_lasts_keeps_nobody_from_trying() {
+    let (registry, site) = half_open().await;
+    let caller = site.upstream.on_behalf(None);
+    let (_pieces, body) = channel();
+    let mut lasts = Box::pin(caller.write(patch(), body));
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut lasts).await.is_err());
+    let started = Instant::now();
+    assert!(site.manifest("latest").await.unwrap().is_some());
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    assert_eq!(registry.count(|request| request.method == "PATCH"), 1);
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::super::kind::{ClientFault, ErrorKind, Phase};
+use super::super::pace::Pace;
 use super::super::{BoxError, Fault as Whose, Refused, Target, Upstream, UpstreamError, Write, Written};
 use super::outages::until_open;
 use super::server::{Server, answer, listen};
@@ -20,13 +21,14 @@ use super::{Site, millis, settings, status, with_account};
 type Piece = Result<Bytes, BoxError>;
 
 /// A body that comes through a channel.
-fn channel() -> (mpsc::Sender<Piece>, impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) {
+pub(super) fn channel()
+-> (mpsc::Sender<Piece>, impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) {
     let (sender, mut pieces) = mpsc::channel::<Piece>(1);
     let stream = futures_util::stream::poll_fn(move |cx| pieces.poll_recv(cx));
     (sender, StreamBody::new(futures_util::StreamExt::map(stream, |piece| piece.map(Frame::data))))
 }
 
-fn patch() -> Write {
+pub(super) fn patch() -> Write {
     write(Method::PATCH, &format!("{UPLOADS}1"))
 }
 
@@ -127,6 +129,30 @@ async fn a_body_may_take_its_time_as_long_as_it_moves() {
     });
     assert_eq!(written.unwrap().status, 202);
     assert_eq!(server.seen()[1].body.as_ref().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn a_client_that_drips_is_given_up() {
+    let server = silent().await;
+    let site = impatient(&server.url());
+    let pace =
+        Pace { least: 1_000, window: Duration::from_millis(200), longest_wait: Duration::from_mins(1) };
+    let site = Site { upstream: site.upstream.with_pace(pace), metrics: site.metrics };
+    let fast = "x".repeat(100);
+    for (piece, keeps_pace) in [("x", false), (&*fast, true)] {
+        let (pieces, body) = channel();
+        let (written, ()) = tokio::join!(site.upstream.write(patch(), body), async {
+            for _ in 0..60 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let _given_up = pieces.send(Ok(piece.to_owned().into())).await;
+            }
+            drop(pieces);
+        });
+        match written {
+            Ok(_) => assert!(keeps_pace),
+            Err(error) => assert!(!keeps_pace && matches!(client_fault(&error), ClientFault::Slow { .. })),
+        }
+    }
 }
 
 /// An upstream whose answer to a write is made by hand.

@@ -253,9 +253,8 @@ async fn a_refusal_is_passed_on_with_its_body_and_a_redirect_or_a_fault_is_an_er
         (503, false),
     ] {
         let headers = [("location", "/elsewhere"), ("content-type", "application/json")];
-        let server = Server::start(move |seen| match is_hello(seen) {
-            true => answer(200, &[], ""),
-            false => answer(status, &headers, "{\"errors\":[]}"),
+        let server = Server::start(move |seen| {
+            if is_hello(seen) { answer(200, &[], "") } else { answer(status, &headers, "{\"errors\":[]}") }
         })
         .await;
         let site = Site::new(&settings(&server.url()));
