@@ -115,7 +115,10 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 fn some_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let names: Vec<String> = Vec::deserialize(deserializer)?;
     if names.len() > MAX_NAMES {
-        return Err(D::Error::custom(format_args!("{} names are listed; at most {MAX_NAMES} are allowed", names.len())));
+        return Err(D::Error::custom(format_args!(
+            "{} names are listed; at most {MAX_NAMES} are allowed",
+            names.len()
+        )));
     }
     names.iter().try_for_each(|name| check_name(name))?;
     Ok(names)

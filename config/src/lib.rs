@@ -44,8 +44,8 @@ pub use server::Server;
 pub use tls::Tls;
 pub use upstream::Upstream;
 pub use value::{
-    Action, Age, ClientAuth, CredentialSource, HostName, Interval, Limit, LogFilter, LogFormat, NegativeTtl, Network,
-    Retention, Scheme, Secret, Size, Span, Timeout, UpstreamUrl, WarmReference, WarmReferenceError,
+    Action, Age, ClientAuth, CredentialSource, HostName, Interval, Limit, LogFilter, LogFormat, NegativeTtl,
+    Network, Retention, Scheme, Secret, Size, Span, Timeout, UpstreamUrl, WarmReference, WarmReferenceError,
 };
 pub use warm::Warm;
 pub use webhook::{Webhook, webhook_token_is_fit};

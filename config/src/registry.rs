@@ -80,7 +80,8 @@ impl Entry for Registry {
 
     fn check(&self, earlier: &[Self]) -> Result<(), String> {
         for other in earlier {
-            let twice = |what: &str, value: &str| Err(format!("{what} {value:?} is that of another registry, too"));
+            let twice =
+                |what: &str, value: &str| Err(format!("{what} {value:?} is that of another registry, too"));
             if other.name == self.name {
                 return twice("the name", self.name());
             }
@@ -90,7 +91,8 @@ impl Entry for Registry {
             if let Some(host) = self.hosts().find(|host| other.hosts().any(|known| known == *host)) {
                 return twice("the host", host);
             }
-            if let Some(name) = self.namespaces().find(|name| other.namespaces().any(|known| known == *name)) {
+            if let Some(name) = self.namespaces().find(|name| other.namespaces().any(|known| known == *name))
+            {
                 return twice("the namespace", name);
             }
         }

@@ -39,7 +39,9 @@ const RULES: [Rule; 17] = [
         setting: "upstream.password",
         flag: Some("ONETAG_UPSTREAM_PASSWORD"),
         advice: "upstream.password_file (--upstream-password-file) is set, too; keep one of them",
-        broken: |config| any(config, |upstream| upstream.password.is_some() && upstream.password_file.is_some()),
+        broken: |config| {
+            any(config, |upstream| upstream.password.is_some() && upstream.password_file.is_some())
+        },
     },
     Rule {
         setting: "upstream.password",

@@ -80,8 +80,17 @@ fn start_onetag(upstream: &str) -> Result<(Started, SocketAddr)> {
     };
     let access = Arc::new(ArcSwap::from_pointee(Access::load(&config, false)?));
     let (routes, external) = (Arc::new(Routes::only(Arc::new(resolver))), External::default());
-    let running =
-        Running { registry, admin, tls: None, limits, routes, access, external, webhook_token: None, metrics };
+    let running = Running {
+        registry,
+        admin,
+        tls: None,
+        limits,
+        routes,
+        access,
+        external,
+        webhook_token: None,
+        metrics,
+    };
     Ok((running.start()?, address))
 }
 

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use onetag_config::{Age, CredentialSource, LogFilter, LogFormat, NegativeTtl, Secret, Size, Timeout, UpstreamUrl, Word};
+use onetag_config::{
+    Age, CredentialSource, LogFilter, LogFormat, NegativeTtl, Secret, Size, Timeout, UpstreamUrl, Word,
+};
 
 /// One tag, every architecture: a registry endpoint that merges single-architecture tags at pull time.
 ///

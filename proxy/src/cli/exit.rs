@@ -1,5 +1,6 @@
 //! From the process's arguments to its exit code.
 
+use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -29,6 +30,15 @@ impl Failure {
     /// Something that should have worked.
     pub(super) fn failed(error: impl ToString) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(message) | Self::Usage(message) => f.write_str(message),
+            Self::Findings => f.write_str("there are findings"),
+        }
     }
 }
 

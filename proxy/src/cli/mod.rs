@@ -6,6 +6,7 @@ mod descriptors;
 mod exit;
 mod healthcheck;
 mod inspect;
+mod reload;
 mod serve;
 mod settings;
 mod sites;

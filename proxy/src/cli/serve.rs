@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use onetag_config::{ClientAuth, Config};
+use onetag_config::Config;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::Access;
 use crate::registry::{External, Routes};
 use crate::server::{Bound, Limits, Running, Started};
 use crate::telemetry::{Metrics, init_logs};
@@ -15,6 +14,7 @@ use crate::telemetry::{Metrics, init_logs};
 use super::args::ServeArguments;
 use super::descriptors;
 use super::exit::{Failure, print};
+use super::reload::{self, Reload, Stamp};
 use super::{settings, sites};
 
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
@@ -24,8 +24,19 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let (started, routes) = start(&config)?;
-        signals.next().await;
+        let (started, routes, mut reload) = start(&config)?;
+        let mut known = config.access.htpasswd.as_deref().and_then(Stamp::of);
+        loop {
+            tokio::select! {
+                stop = signals.next() => {
+                    if stop {
+                        break;
+                    }
+                    reload.everything(arguments).await;
+                }
+                () = reload.passwords_changed(&mut known) => {}
+            }
+        }
         stop(started, config.server.shutdown_grace.get(), signals).await;
         for site in routes.sites() {
             site.resolver.flush().await;
@@ -37,9 +48,9 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     ended
 }
 
-fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
+fn start(config: &Config) -> Result<(Started, Arc<Routes>, Reload), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
-    let access = Access::load(config, config.tls.client_auth() != ClientAuth::None).map_err(Failure::usage)?;
+    let access = reload::access(config)?;
     let tls = settings::listener_tls(config)?;
     let webhook_token = settings::webhook_token(config)?;
     let registry = Bound::bind(config.server.listen).map_err(Failure::usage)?;
@@ -63,15 +74,16 @@ fn start(config: &Config) -> Result<(Started, Arc<Routes>), Failure> {
         sites::keep_warm(&routes, warm)?;
     }
     let access = Arc::new(ArcSwap::from_pointee(access));
+    let reload = Reload { config: config.clone(), access: Arc::clone(&access), tls: tls.clone() };
     let url = config.server.external_url.as_ref().map(ToString::to_string);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let external = External { url, trusted: config.server.trusted_proxies.clone() };
-    let routed = Arc::clone(&routes);
+    let all = Arc::clone(&routes);
     let running =
-        Running { registry, admin, tls, limits, routes: routed, access, external, webhook_token, metrics };
+        Running { registry, admin, tls, limits, routes: all, access, external, webhook_token, metrics };
     let started = running.start().map_err(Failure::failed)?;
     print(&format!("registry listening on {scheme}://{public}\nadmin listening on http://{private}\n"))?;
-    Ok((started, routes))
+    Ok((started, routes, reload))
 }
 
 async fn stop(started: Started, grace: Duration, mut signals: Signals) {
@@ -80,22 +92,32 @@ async fn stop(started: Started, grace: Duration, mut signals: Signals) {
         in_time = started.stop(grace) => if !in_time {
             tracing::warn!("some pulls did not end in time");
         },
-        () = signals.next() => tracing::warn!("told twice: stopped at once"),
+        () = signals.stopped() => tracing::warn!("told twice: stopped at once"),
     }
 }
 
-/// SIGTERM and SIGINT.
-struct Signals(Signal, Signal);
+/// SIGTERM, SIGINT and SIGHUP.
+struct Signals(Signal, Signal, Signal);
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self(signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+        Ok(Self(
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ))
     }
 
-    async fn next(&mut self) {
+    /// The next one: whether to stop, or else to read the settings again.
+    async fn next(&mut self) -> bool {
         tokio::select! {
-            _ = self.0.recv() => (),
-            _ = self.1.recv() => (),
+            _ = self.0.recv() => true,
+            _ = self.1.recv() => true,
+            _ = self.2.recv() => false,
         }
+    }
+
+    async fn stopped(&mut self) {
+        while !self.next().await {}
     }
 }

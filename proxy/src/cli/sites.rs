@@ -76,9 +76,15 @@ fn resolver(
     Ok(Arc::new(Resolver::new(upstream, &config, disk, blobs, Arc::clone(metrics))))
 }
 
-fn blobs_in(directory: &Path, config: &Config, share: Share, metrics: &Arc<Metrics>) -> Result<Arc<Blobs>, Failure> {
+fn blobs_in(
+    directory: &Path,
+    config: &Config,
+    share: Share,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Blobs>, Failure> {
     let settings = BlobSettings { max_bytes: share.blobs, finish: config.blobs.finish };
-    let blobs = Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
+    let blobs =
+        Blobs::open(&directory.join("blobs"), settings, Arc::clone(metrics)).map_err(Failure::usage)?;
     Ok(Arc::new(blobs))
 }
 
@@ -86,11 +92,11 @@ fn blobs_in(directory: &Path, config: &Config, share: Share, metrics: &Arc<Metri
 pub(super) fn keep_warm(routes: &Routes, warm: &Warm) -> Result<(), Failure> {
     let mut lists: Vec<(Arc<Resolver>, Vec<WarmReference>)> = Vec::new();
     for reference in &warm.references {
-        let unknown = || Failure::usage(format!("warm.references: no registry is configured for {reference}"));
+        let unknown =
+            || Failure::usage(format!("warm.references: no registry is configured for {reference}"));
         let outer: Repository = reference.repository().parse().map_err(|_| unknown())?;
         let (site, inner) = routes.of_repository(&outer).ok_or_else(unknown)?;
-        let inner: WarmReference =
-            format!("{inner}:{}", reference.tag()).parse().map_err(|_| unknown())?;
+        let inner: WarmReference = format!("{inner}:{}", reference.tag()).parse().map_err(|_| unknown())?;
         match lists.iter_mut().find(|(resolver, _)| Arc::ptr_eq(resolver, &site.resolver)) {
             Some((_, list)) => list.push(inner),
             None => lists.push((Arc::clone(&site.resolver), vec![inner])),

@@ -39,7 +39,7 @@ impl<'a> Call<'a> {
         let authorization = authorization(&request.headers)?;
         let site = route.site;
         let (resolver, caller) = if site.asks_upstream {
-            (Arc::new(site.resolver.on_behalf(authorization.filter(is_somebody).cloned())), None)
+            (Arc::new(site.resolver.on_behalf(authorization.filter(|value| is_somebody(value)).cloned())), None)
         } else {
             let caller = access.caller(authorization, peer.identity.as_ref()).await?;
             (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))
@@ -54,7 +54,9 @@ impl<'a> Call<'a> {
 
     /// Whether the caller may do something with a repository; where the upstream decides, it is asked.
     pub(super) fn may(&self, action: Action, inner: &Repository) -> bool {
-        self.caller.as_ref().is_none_or(|(access, caller)| access.allows(caller, action, &self.canonical(inner)))
+        self.caller
+            .as_ref()
+            .is_none_or(|(access, caller)| access.allows(caller, action, &self.canonical(inner)))
     }
 
     /// Whether it may do so with any repository.
@@ -64,7 +66,12 @@ impl<'a> Call<'a> {
 
     /// Fails unless the caller may do what the request wants. To read what one may not is to find nothing; that one
     /// may not write says nothing about what there is.
-    pub(super) fn demand(&self, action: Action, names: &Names, endpoint: &Endpoint) -> Result<(), RegistryError> {
+    pub(super) fn demand(
+        &self,
+        action: Action,
+        names: &Names,
+        endpoint: &Endpoint,
+    ) -> Result<(), RegistryError> {
         if self.may(action, &names.inner) {
             return Ok(());
         }
@@ -122,6 +129,6 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, RegistryEr
 }
 
 /// Whether an Authorization is more than an empty account, by which podman means nobody.
-fn is_somebody(value: &&HeaderValue) -> bool {
+fn is_somebody(value: &HeaderValue) -> bool {
     value.as_bytes().trim_ascii() != b"Basic Og=="
 }

@@ -30,7 +30,10 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, RegistryErro
     if !call.may_all(Action::Pull) {
         bytes = readable(call, &bytes)?;
     }
-    let link = parts.headers.get(LINK).and_then(|link| local_link(link, "/v2/_catalog", &call.base(), "/v2/_catalog"));
+    let link = parts
+        .headers
+        .get(LINK)
+        .and_then(|link| local_link(link, "/v2/_catalog", &call.base(), "/v2/_catalog"));
     let mut response = Response::new(Body::full(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().extend(link.map(|link| (LINK, link)));

@@ -193,7 +193,10 @@ mod tests {
                 "/v2/app/blobs/uploads/6f1c".into(),
                 Endpoint::Upload(name("app"), Session::new("6f1c").unwrap()),
             ),
-            (format!("/v2/app/blobs/{}", DIGEST.replace(':', "%3A")), Endpoint::Blob(name("app"), digest.clone())),
+            (
+                format!("/v2/app/blobs/{}", DIGEST.replace(':', "%3A")),
+                Endpoint::Blob(name("app"), digest.clone()),
+            ),
             ("/v2/app/tags/list".into(), Endpoint::Tags(name("app"))),
             (format!("/v2/app/referrers/{DIGEST}"), Endpoint::Referrers(name("app"), digest)),
         ] {

@@ -134,7 +134,8 @@ impl RegistryError {
 
     /// Nobody, or somebody with a wrong password.
     pub fn login(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Code::Unauthorized, message).challenged(vec![HeaderValue::from_static(r#"Basic realm="onetag""#)])
+        Self::new(Code::Unauthorized, message)
+            .challenged(vec![HeaderValue::from_static(r#"Basic realm="onetag""#)])
     }
 
     /// The same, with the challenges that a caller may answer.
@@ -345,9 +346,15 @@ mod tests {
             assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         }
         let method = RegistryError::method("GET, HEAD").response();
-        assert_eq!((method.status().as_u16(), &method.headers()[ALLOW]), (405, &HeaderValue::from_static("GET, HEAD")));
+        assert_eq!(
+            (method.status().as_u16(), &method.headers()[ALLOW]),
+            (405, &HeaderValue::from_static("GET, HEAD"))
+        );
         let login = RegistryError::login("m").response();
-        assert_eq!((login.status().as_u16(), login.headers()[WWW_AUTHENTICATE].as_bytes()), (401, &br#"Basic realm="onetag""#[..]));
+        assert_eq!(
+            (login.status().as_u16(), login.headers()[WWW_AUTHENTICATE].as_bytes()),
+            (401, &br#"Basic realm="onetag""#[..])
+        );
     }
 
     #[test]
@@ -357,9 +364,14 @@ mod tests {
         let all = "repository:arm64v8/app:pull repository:arm32v7/app:pull";
         assert_eq!(
             wide(r#"Bearer realm="https://a/token",service="r",scope="repository:app:pull",error="x""#),
-            format!(r#"Bearer realm="https://a/token",service="r",scope="repository:app:pull {all}",error="x""#)
+            format!(
+                r#"Bearer realm="https://a/token",service="r",scope="repository:app:pull {all}",error="x""#
+            )
         );
-        assert_eq!(wide(r#"Bearer realm="https://a/token""#), format!(r#"Bearer realm="https://a/token",scope="{all}""#));
+        assert_eq!(
+            wide(r#"Bearer realm="https://a/token""#),
+            format!(r#"Bearer realm="https://a/token",scope="{all}""#)
+        );
         assert_eq!(wide(r#"Basic realm="a""#), r#"Basic realm="a""#);
     }
 }

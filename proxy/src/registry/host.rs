@@ -10,7 +10,8 @@ use super::error::{Code, RegistryError};
 /// The authority that a request is for: that of its target, else its `Host` (RFC 9112, section 3.3). HTTP/1.0 may
 /// have none.
 pub(super) fn authority(request: &Parts) -> Result<Option<Authority>, RegistryError> {
-    let wrong = || RegistryError::new(Code::BadRequest, "the request has no Host, several, or one that is none");
+    let wrong =
+        || RegistryError::new(Code::BadRequest, "the request has no Host, several, or one that is none");
     let mut hosts = request.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(parse(host).ok_or_else(wrong)?),
@@ -55,7 +56,9 @@ mod tests {
         assert_eq!(read("/v2/", &["a.example:5000"]), Ok(Some("a.example:5000".into())));
         assert_eq!(read("/v2/", &["[::1]:5000"]), Ok(Some("[::1]:5000".into())));
         assert_eq!(read("http://b.example/v2/", &["a.example"]), Ok(Some("b.example".into())));
-        for hosts in [&[][..], &["a", "b"], &[""], &["a/b"], &["u@a"], &["a:"], &["a:99999"], &["a b"], &["a,b"]] {
+        for hosts in
+            [&[][..], &["a", "b"], &[""], &["a/b"], &["u@a"], &["a:"], &["a:99999"], &["a b"], &["a,b"]]
+        {
             assert_eq!(read("/v2/", hosts), Err(Code::BadRequest), "{hosts:?}");
         }
         assert_eq!(read("http://u@b/v2/", &["a"]), Err(Code::BadRequest));

@@ -8,8 +8,8 @@ use onetag_oci::Repository;
 use super::call::Call;
 use super::endpoint::Endpoint;
 use super::error::RegistryError;
-use super::routes::Names;
 use super::query;
+use super::routes::Names;
 
 /// The most bytes of such a document.
 pub(super) const MAX_BYTES: usize = 4 << 20;
@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_link_never_leads_around_onetag() {
-        let local = |link| local_link(&HeaderValue::from_static(link), "/v2/team/app/", "", "/v2/r/team/app/");
+        let local =
+            |link| local_link(&HeaderValue::from_static(link), "/v2/team/app/", "", "/v2/r/team/app/");
         let expected = r#"</v2/r/team/app/tags/list?last=b>; rel="next""#;
         for link in [
             r#"</v2/team/app/tags/list?last=b>; rel="next""#,

@@ -41,7 +41,10 @@ pub(super) async fn list(
     let listed = match listed {
         // Only what was pushed through here can refer to an index that onetag made.
         Err(error) if error.code() == Code::NameUnknown && resolver.is_merged(&names.inner, digest).await => {
-            Response::builder().header(CONTENT_TYPE, INDEX).body(Bytes::from_static(NONE)).map_err(|_| error)?
+            Response::builder()
+                .header(CONTENT_TYPE, INDEX)
+                .body(Bytes::from_static(NONE))
+                .map_err(|_| error)?
         }
         listed => listed?,
     };
@@ -63,7 +66,9 @@ async fn fallback(
 ) -> Result<Response<Bytes>, RegistryError> {
     let Some(tag) = tag_of(digest) else { return Err(absent) };
     let found = call.resolver.upstream().manifest(home, &Reference::Tag(tag)).await?;
-    let Some(found) = found.filter(|found| found.media_type == MediaType::OciIndex) else { return Err(absent) };
+    let Some(found) = found.filter(|found| found.media_type == MediaType::OciIndex) else {
+        return Err(absent);
+    };
     let wanted = query::parameter(call.request.uri.query().unwrap_or_default(), "artifactType");
     let (bytes, filtered) = match wanted.and_then(|wanted| of_type(&found.bytes, &wanted)) {
         Some(bytes) => (bytes, true),

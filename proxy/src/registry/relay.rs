@@ -67,7 +67,9 @@ pub(super) fn refusal(written: &Written, call: &Call<'_>) -> Response<Body> {
 
 /// Whether it is one word of the form that codes have.
 fn is_code(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_CODE && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    !text.is_empty()
+        && text.len() <= MAX_CODE
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// The code for a status whose answer names none.

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::request::Parts;
 use http::uri::Authority;
-use http::HeaderValue;
 use onetag_oci::Repository;
 
 use super::error::{Code, RegistryError};
@@ -66,7 +66,8 @@ impl Routes {
     pub fn new(sites: Vec<Site>, answered: Vec<Box<str>>) -> Self {
         let sites: Vec<_> = sites.into_iter().map(Arc::new).collect();
         let names = |names: fn(&Site) -> &Vec<Box<str>>| {
-            let all = sites.iter().flat_map(|site| names(site).iter().map(|name| (name.clone(), Arc::clone(site))));
+            let all =
+                sites.iter().flat_map(|site| names(site).iter().map(|name| (name.clone(), Arc::clone(site))));
             all.collect::<HashMap<_, _>>()
         };
         let prefix = |site: &Arc<Site>| Some((site.prefix.clone()?, Arc::clone(site)));
@@ -80,7 +81,7 @@ impl Routes {
             answered.into_iter().chain(by_host.keys().cloned()).collect()
         };
         let default = sites.iter().find(|site| site.name.is_empty()).cloned();
-        Self { default, by_host, by_namespace, by_prefix, answered, sites }
+        Self { sites, default, by_host, by_namespace, by_prefix, answered }
     }
 
     /// One upstream for everything.
@@ -107,11 +108,17 @@ impl Routes {
     }
 
     /// Where a request leads.
-    pub(super) fn route(&self, request: &Parts, outer: Option<&Repository>) -> Result<Route<'_>, RegistryError> {
+    pub(super) fn route(
+        &self,
+        request: &Parts,
+        outer: Option<&Repository>,
+    ) -> Result<Route<'_>, RegistryError> {
         let authority = host::authority(request)?;
         let names = authority.as_ref().map(|authority| (authority.as_str(), authority.host()));
         let is_named = |list: &[Box<str>]| {
-            names.is_some_and(|(full, host)| list.iter().any(|name| name.eq_ignore_ascii_case(full) || name.eq_ignore_ascii_case(host)))
+            names.is_some_and(|(full, host)| {
+                list.iter().any(|name| name.eq_ignore_ascii_case(full) || name.eq_ignore_ascii_case(host))
+            })
         };
         if !self.answered.is_empty() && !is_named(&self.answered) {
             return Err(RegistryError::new(Code::Misdirected, "onetag is not called by this name"));
@@ -124,7 +131,10 @@ impl Routes {
         }
         if !self.by_host.is_empty()
             && let Some((full, host)) = names
-            && let Some(site) = self.by_host.get(&*full.to_ascii_lowercase()).or_else(|| self.by_host.get(&*host.to_ascii_lowercase()))
+            && let Some(site) = self
+                .by_host
+                .get(&*full.to_ascii_lowercase())
+                .or_else(|| self.by_host.get(&*host.to_ascii_lowercase()))
         {
             return Ok(Route { site, prefixed: false, namespace: None });
         }
@@ -168,7 +178,8 @@ impl Site {
 impl Route<'_> {
     /// Both names of a repository.
     pub(super) fn names(&self, outer: &Repository) -> Result<Names, RegistryError> {
-        let invalid = || RegistryError::new(Code::NameInvalid, "the registry of this name has no such repository");
+        let invalid =
+            || RegistryError::new(Code::NameInvalid, "the registry of this name has no such repository");
         self.site.names(outer, self.prefixed).ok_or_else(invalid)
     }
 
@@ -185,5 +196,7 @@ fn below<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 
 fn namespace(query: Option<&str>) -> Option<std::borrow::Cow<'_, str>> {
     // Most have none, and this is on every request's way.
-    query.filter(|query| query.contains("ns=") || query.contains('%')).and_then(|query| query::parameter(query, "ns"))
+    query
+        .filter(|query| query.contains("ns=") || query.contains('%'))
+        .and_then(|query| query::parameter(query, "ns"))
 }

@@ -101,7 +101,7 @@ impl Registry {
         body: B,
         peer: &Peer,
     ) -> Result<Response<Body>, RegistryError> {
-        if request.headers.get_all(VIA).iter().any(|via| has_passed(via)) {
+        if request.headers.get_all(VIA).iter().any(has_passed) {
             let message = "this request came from this very onetag: its upstream leads back to it";
             return Err(RegistryError::new(Code::Loop, message));
         }
@@ -150,9 +150,7 @@ impl Registry {
                 Box::pin(blob::get(call, &self.metrics.blob_bytes, &names, digest, endpoint)).await
             }
             Endpoint::Tags(_) => Box::pin(tags::list(call, &names, endpoint)).await,
-            Endpoint::Referrers(_, digest) => {
-                Box::pin(referrers::list(call, &names, digest, endpoint)).await
-            }
+            Endpoint::Referrers(_, digest) => Box::pin(referrers::list(call, &names, digest, endpoint)).await,
             Endpoint::Upload(_, session) if call.request.method == Method::GET => {
                 call.demand(Action::Push, &names, endpoint)?;
                 Box::pin(upload::go_on(call, &self.seal, &names, session, write::nothing())).await

@@ -91,8 +91,8 @@ async fn send<B: Content>(
 fn location(call: &Call<'_>, seal: &Seal, names: &Names, written: &Written) -> Option<HeaderValue> {
     if written.status == StatusCode::CREATED {
         let query = call.request.uri.query().unwrap_or_default();
-        let named = query::parameter(query, "digest").or_else(|| query::parameter(query, "mount"))?;
-        let digest: onetag_oci::Digest = named.parse().ok()?;
+        let text = query::parameter(query, "digest").or_else(|| query::parameter(query, "mount"))?;
+        let digest: onetag_oci::Digest = text.parse().ok()?;
         return Some(header(call.address(names, &format!("blobs/{digest}"))));
     }
     let location = written.location.as_ref()?;
@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn what_a_client_adds_is_added_to_a_location_of_another_form() {
-        let with = |location: &'static str, query| with_query(&Uri::from_static(location), query).unwrap().to_string();
+        let with = |location: &'static str, query| {
+            with_query(&Uri::from_static(location), query).unwrap().to_string()
+        };
         assert_eq!(with("https://s.example/up?a=1", "?digest=x"), "https://s.example/up?a=1&digest=x");
         assert_eq!(with("https://s.example/up", "?digest=x"), "https://s.example/up?digest=x");
         assert_eq!(with("https://s.example/up", ""), "https://s.example/up");

@@ -71,13 +71,13 @@ pub(super) async fn put_manifest<B: Content>(
     if !written.status.is_success() {
         return Ok(relay::refusal(&written, call));
     }
-    let named = match (written.headers.get(&CONTENT_DIGEST), reference) {
+    let reference = match (written.headers.get(&CONTENT_DIGEST), reference) {
         (_, Reference::Digest(digest)) => digest.to_string(),
         (Some(digest), Reference::Tag(_)) => String::from_utf8_lossy(digest.as_bytes()).into_owned(),
         (None, Reference::Tag(tag)) => tag.to_string(),
     };
     let mut response = relay::success(&written);
-    response.headers_mut().insert(LOCATION, header(call.address(names, &format!("manifests/{named}"))));
+    response.headers_mut().insert(LOCATION, header(call.address(names, &format!("manifests/{reference}"))));
     Ok(response)
 }
 
@@ -130,22 +130,22 @@ async fn changed<B: Content>(
     changes: Vec<Change>,
 ) -> Result<Written, RegistryError> {
     let resolver = Arc::clone(resolver);
-    let changed = tokio::spawn(async move {
-        let written = resolver.upstream().write(write, body).await;
-        if may_have_changed(&written)
+    let task = tokio::spawn(async move {
+        let answer = resolver.upstream().write(write, body).await;
+        if may_have_changed(&answer)
             && !changes.is_empty()
             && let Err(error) = resolver.invalidate(changes).await
         {
             tracing::warn!(%error, "after a restart, what was pushed may be answered as it was before");
         }
-        written
+        answer
     });
-    Ok(changed.await.map_err(|_| ResolveError::Lost(FlightLost))??)
+    Ok(task.await.map_err(|_| ResolveError::Lost(FlightLost))??)
 }
 
 /// Whether the upstream may have done what it was told: unless it says that it did not.
-fn may_have_changed(written: &Result<Written, UpstreamError>) -> bool {
-    written.as_ref().map_or(true, |written| !written.status.is_client_error())
+fn may_have_changed(answer: &Result<Written, UpstreamError>) -> bool {
+    answer.as_ref().map_or(true, |written| !written.status.is_client_error())
 }
 
 /// The headers of a client that say something about the body that it sends (threat T10).

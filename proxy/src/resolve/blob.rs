@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, Response, StatusCode};
 use onetag_oci::{Digest, Repository};
 
-use crate::cache::{Change, BlobBody, BlobError, Blobs, Feed, Follower, Found, Joined, Part};
+use crate::cache::{BlobBody, BlobError, Blobs, Change, Feed, Follower, Found, Joined, Part};
 use crate::flight::FlightLost;
 use crate::telemetry::BlobAnswer;
 use crate::upstream::UpstreamBody;
@@ -87,7 +87,10 @@ impl Resolver {
 
 impl Resolver {
     /// Whether the upstream says that a repository has a blob; that it has is remembered.
-    async fn has_blob(self: Arc<Self>, (repository, digest): (Repository, Digest)) -> Result<bool, ResolveError> {
+    async fn has_blob(
+        self: Arc<Self>,
+        (repository, digest): (Repository, Digest),
+    ) -> Result<bool, ResolveError> {
         let before = self.changes.now();
         let found = self.fetch_blob(&repository, &digest, Method::HEAD, None).await?;
         let has = found.status() == StatusCode::OK;
@@ -257,7 +260,12 @@ impl<'a> Asking<'a> {
             return Ok(true);
         }
         let key = (repository.clone(), digest.clone());
-        match self.resolver.link_flights.join(key.clone(), || Arc::clone(self.resolver).has_blob(key.clone())).await? {
+        match self
+            .resolver
+            .link_flights
+            .join(key.clone(), || Arc::clone(self.resolver).has_blob(key.clone()))
+            .await?
+        {
             Err(error) if self.resolver.caller.is_some() && is_denied(&error) => {
                 Arc::clone(self.resolver).has_blob(key).await
             }

@@ -140,7 +140,10 @@ impl Resolver {
             // The upstream fails: its last yes holds a little longer.
             Err(ResolveError::Upstream(error))
                 if error.is_transient()
-                    && self.grants.age(&key).is_some_and(|age| age < self.grants.fresh + self.grants.stale) =>
+                    && self
+                        .grants
+                        .age(&key)
+                        .is_some_and(|age| age < self.grants.fresh + self.grants.stale) =>
             {
                 tracing::debug!(%error, %repository, "an earlier grant is used");
                 Ok(true)
@@ -157,7 +160,11 @@ impl Resolver {
     }
 
     /// Whether who asks may read a digest of a repository: it may be another's in truth (rule X2).
-    pub async fn grants_digest(&self, repository: &Repository, digest: &Digest) -> Result<bool, ResolveError> {
+    pub async fn grants_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<bool, ResolveError> {
         if self.caller.is_none() {
             return Ok(true);
         }

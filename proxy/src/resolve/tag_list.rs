@@ -73,7 +73,10 @@ impl Resolver {
     }
 
     /// All tags of a repository, as the upstream lists them; none where it does not list them, or too many.
-    pub(super) async fn all_tags(&self, repository: &Repository) -> Result<Option<Vec<String>>, UpstreamError> {
+    pub(super) async fn all_tags(
+        &self,
+        repository: &Repository,
+    ) -> Result<Option<Vec<String>>, UpstreamError> {
         let mut all = Vec::new();
         let mut query = format!("n={PAGE_TAGS}");
         for _ in 0..MAX_PAGES {

@@ -73,7 +73,8 @@ impl Upstream {
         credentials: Credentials,
         metrics: Arc<Metrics>,
     ) -> Result<Self, SetupError> {
-        Self::with(config, credentials, metrics, None, names::system())
+        let identity = config.client_certificate.as_deref().zip(config.client_key.as_deref());
+        Self::with(config, credentials, metrics, identity, names::system())
     }
 
     /// The same with a certificate to show to the upstream, a file and that of its key, and with another way

@@ -134,9 +134,8 @@ impl UpstreamError {
             ErrorKind::Denied(Denied::Status { status, challenges, .. }) => Some((status, challenges)),
             _ => None,
         };
-        denied.is_some_and(|(status, challenges)| {
-            *status == StatusCode::UNAUTHORIZED && !challenges.is_empty()
-        })
+        denied
+            .is_some_and(|(status, challenges)| *status == StatusCode::UNAUTHORIZED && !challenges.is_empty())
     }
 
     /// Whether it refuses, whatever credentials there are.

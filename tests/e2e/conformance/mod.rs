@@ -6,9 +6,9 @@ mod management;
 mod manifests;
 mod pull;
 mod registries;
-mod through;
 mod subject;
 mod suite;
+mod through;
 mod uploads;
 mod verdict;
 

@@ -80,7 +80,9 @@ async fn debians_registry_with_tokens_and_tls_behind_onetag_conforms_but_for_wha
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.ca_pem()).expect("it can be written");
-    let onetag =
-        in_front(registry.url(), &format!("ca_file = {:?}\ncredentials = \"client\"\n", ca.to_str().expect("text")));
+    let onetag = in_front(
+        registry.url(),
+        &format!("ca_file = {:?}\ncredentials = \"client\"\n", ca.to_str().expect("text")),
+    );
     conforms(onetag.url(), &Login::new(Client::plain(), user, password), KNOWN_OF_DEBIANS).await;
 }

@@ -11,7 +11,8 @@ const ALL: [Action; 3] = [Pull, Push, Delete];
 /// Access with these entries, to callers that may have certificates.
 fn access(allow: Vec<Allow>) -> Access {
     let groups = vec![group("team", &["ann", "ben"]), group("ops", &["ben"])];
-    Access::load(&Config { group: groups, allow, ..Config::default() }, true).expect("settings without a file")
+    Access::load(&Config { group: groups, allow, ..Config::default() }, true)
+        .expect("settings without a file")
 }
 
 /// What is allowed, one letter for each action.

@@ -55,7 +55,7 @@ async fn a_right_password_decides_and_a_wrong_one_is_refused_beside_a_certificat
 
 #[tokio::test]
 async fn credentials_are_ignored_where_no_password_could_be_right() {
-    let access = super::Access::load(&super::Settings::default(), false).expect("no file");
+    let access = super::Access::load(&super::Config::default(), false).expect("no file");
     for header in [basic("alice", "correct horse"), HeaderValue::from_static("Bearer x")] {
         assert_eq!(access.caller(Some(&header), None).await, Ok(Caller::Anonymous));
     }
