@@ -35,7 +35,11 @@ impl Reload {
     /// Reads everything again. What is wrong changes nothing (threat T42).
     pub(super) async fn everything(&mut self, arguments: &ServeArguments) {
         if let Some(tls) = &self.tls {
-            tls.reload().await;
+            match tls.reload().await {
+                Ok(true) => tracing::info!("the certificates were read again and are in force"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the certificates stay as they were"),
+            }
         }
         // It reads files.
         match tokio::task::block_in_place(|| self.settings(arguments)) {

@@ -39,7 +39,10 @@ impl<'a> Call<'a> {
         let authorization = authorization(&request.headers)?;
         let site = route.site;
         let (resolver, caller) = if site.asks_upstream {
-            (Arc::new(site.resolver.on_behalf(authorization.filter(|value| is_somebody(value)).cloned())), None)
+            (
+                Arc::new(site.resolver.on_behalf(authorization.filter(|value| is_somebody(value)).cloned())),
+                None,
+            )
         } else {
             let caller = access.caller(authorization, peer.identity.as_ref()).await?;
             (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))

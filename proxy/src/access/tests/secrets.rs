@@ -1,5 +1,6 @@
 //! Threat T8: nothing that can be printed has a secret in it.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +41,7 @@ async fn t8_no_password_or_hash_is_printed() {
     let mut printed = format!("{access:?} {access:#?}");
     for password in ["correct horse", "canary-password"] {
         let caller = access.caller(Some(&basic("alice", password)), None).await;
-        printed += &format!("{caller:?}");
+        write!(printed, "{caller:?}").expect("a text");
         if let Err(error) = caller {
             printed += &error.to_string();
         }
