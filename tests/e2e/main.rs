@@ -18,6 +18,7 @@ mod explain;
 mod freshness;
 mod inspect;
 mod invalidate;
+mod listener;
 mod malformed;
 mod merge;
 mod notifications;
