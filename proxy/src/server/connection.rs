@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -39,7 +40,8 @@ pub struct Limits {
     /// How long a client may take from its connection, TLS included, to the headers of its first request, to send
     /// those of a later one, and to begin with it.
     pub header_timeout: Duration,
-    /// How long a client may take no byte of an answer, and send none of a request's body.
+    /// How long a client may take no byte of an answer, send none of a request's body, and be silent over HTTP/2:
+    /// after half of it there, it is sent a ping.
     pub stall_timeout: Duration,
 }
 
@@ -57,8 +59,6 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 const MAX_FRAME: u32 = 16 << 10;
 /// What one stream holds for a client that does not read, besides the piece that it was given last.
 const MAX_SEND_BUFFER: usize = 64 << 10;
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
@@ -200,10 +200,14 @@ impl<H: Handler> Client<H> {
         request: Request<Incoming>,
     ) -> Result<Response<Sent<H::Body>>, Infallible> {
         let is_http2 = request.version() == Version::HTTP_2;
+        let is_last = ends_connection(&request);
         let outgoing = is_http2.then(|| Arc::clone(self.outgoing.get_or_init(Arc::default)));
         self.first_request.notify_one();
         let request = request.map(|body| Received::new(body, self.serving.limits.stall_timeout));
-        let response = self.serving.handler.handle(request, &self.peer).await;
+        let mut response = self.serving.handler.handle(request, &self.peer).await;
+        if is_last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response.map(|body| Sent::new(body, outgoing)))
     }
 
@@ -214,6 +218,13 @@ impl<H: Handler> Client<H> {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Whether what follows a request on its connection cannot be trusted to be another one (threat T9). hyper hides a
+/// Content-Length beside Transfer-Encoding, of which another server on the way may have believed the former; and
+/// what follows CONNECT may be meant for the tunnel that it did not get.
+fn ends_connection(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(TRANSFER_ENCODING) || request.method() == Method::CONNECT
 }
 
 /// A connection that can speak HTTP.
@@ -247,8 +258,8 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         .max_send_buf_size(MAX_SEND_BUFFER)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .keep_alive_interval(limits.stall_timeout / 2)
+        .keep_alive_timeout(limits.stall_timeout / 2);
     builder
 }
 
