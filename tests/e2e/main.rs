@@ -19,6 +19,7 @@ mod explain;
 mod freshness;
 mod inspect;
 mod invalidate;
+mod listener;
 mod malformed;
 mod merge;
 mod notifications;

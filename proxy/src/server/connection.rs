@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
 use super::opening::{self, Begun, Opening};
+use super::outgoing::{Outgoing, Sent};
 use super::stall::{Received, Stalling};
 use super::tls::ListenerTls;
 use crate::access::Identity;
@@ -38,21 +40,32 @@ pub struct Limits {
     /// How long a client may take from its connection, TLS included, to the headers of its first request, to send
     /// those of a later one, and to begin with it.
     pub header_timeout: Duration,
-    /// How long a client may take no byte of an answer, and send none of a request's body.
+    /// How long a client may take no byte of an answer, send none of a request's body, and be silent over HTTP/2:
+    /// after half of it there, it is sent a ping.
     pub stall_timeout: Duration,
 }
 
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: u16 = 16 << 10;
 const MAX_STREAMS: u32 = 100;
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams that a client has opened and reset before they were answered; beyond it the connection ends (rapid reset).
+const MAX_RESETS: usize = 20;
+/// Streams that a client has broken the rules on; beyond it the connection ends.
+const MAX_BROKEN_STREAMS: usize = 64;
+/// What a client may send of a body before it is read. Bodies are small here: notifications.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// The same for all bodies of a connection.
+const CONNECTION_WINDOW: u32 = 256 << 10;
+const MAX_FRAME: u32 = 16 << 10;
+/// What one stream holds for a client that does not read, besides the piece that it was given last.
+const MAX_SEND_BUFFER: usize = 64 << 10;
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// The body of its responses.
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
 
     /// Answers one request of a peer.
@@ -82,6 +95,8 @@ struct Client<H> {
     serving: Arc<Serving<H>>,
     peer: Peer,
     first_request: Notify,
+    /// What is sent by HTTP/2; over HTTP/1 the socket itself tells of a stall.
+    outgoing: OnceLock<Arc<Outgoing>>,
 }
 
 impl<H: Handler> Serving<H> {
@@ -144,7 +159,7 @@ impl<H: Handler> Serving<H> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let builder = builder(self.limits);
-        let client = Arc::new(Client { serving: self, peer, first_request: Notify::new() });
+        let client = Arc::new(Client::new(self, peer));
         let answering = Arc::clone(&client);
         let service = service_fn(move |request| Arc::clone(&answering).answer(request));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
@@ -152,7 +167,13 @@ impl<H: Handler> Serving<H> {
         // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
         let ended = tokio::select! {
             ended = &mut connection => ended,
-            () = client.first_request.notified() => connection.await,
+            () = client.first_request.notified() => tokio::select! {
+                ended = connection => ended,
+                () = client.stalled() => {
+                    tracing::debug!("connection closed: it takes nothing of its answers");
+                    Ok(())
+                }
+            },
             () = sleep_until(deadline) => {
                 client.serving.closed(ConnectionClose::NoRequest);
                 Ok(())
@@ -170,11 +191,40 @@ impl<H: Handler> Serving<H> {
 }
 
 impl<H: Handler> Client<H> {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<H::Body>, Infallible> {
+    fn new(serving: Arc<Serving<H>>, peer: Peer) -> Self {
+        Self { serving, peer, first_request: Notify::new(), outgoing: OnceLock::new() }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Sent<H::Body>>, Infallible> {
+        let is_http2 = request.version() == Version::HTTP_2;
+        let is_last = ends_connection(&request);
+        let outgoing = is_http2.then(|| Arc::clone(self.outgoing.get_or_init(Arc::default)));
         self.first_request.notify_one();
         let request = request.map(|body| Received::new(body, self.serving.limits.stall_timeout));
-        Ok(self.serving.handler.handle(request, &self.peer).await)
+        let mut response = self.serving.handler.handle(request, &self.peer).await;
+        if is_last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| Sent::new(body, outgoing)))
     }
+
+    /// Comes to an end once the client has taken nothing of its answers for too long.
+    async fn stalled(&self) {
+        match self.outgoing.get() {
+            Some(outgoing) => outgoing.stalled(self.serving.limits.stall_timeout).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether what follows a request on its connection cannot be trusted to be another one (threat T9). hyper hides a
+/// Content-Length beside Transfer-Encoding, of which another server on the way may have believed the former; and
+/// what follows CONNECT may be meant for the tunnel that it did not get.
+fn ends_connection(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(TRANSFER_ENCODING) || request.method() == Method::CONNECT
 }
 
 /// A connection that can speak HTTP.
@@ -202,8 +252,14 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES.into())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_BROKEN_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_send_buf_size(MAX_SEND_BUFFER)
+        .keep_alive_interval(limits.stall_timeout / 2)
+        .keep_alive_timeout(limits.stall_timeout / 2);
     builder
 }
 

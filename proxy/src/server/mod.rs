@@ -6,6 +6,7 @@ mod explain;
 mod invalidate;
 mod listener;
 mod opening;
+mod outgoing;
 mod peers;
 mod query;
 mod running;

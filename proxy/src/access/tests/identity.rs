@@ -61,13 +61,13 @@ fn odd_names_are_no_identity() {
 /// The library that makes certificates knows one value of each kind, so names are turned into others afterwards:
 /// the signature no longer fits, which is not looked at here.
 fn with_kinds(names: &[(u8, &str)]) -> Option<Identity> {
-    let sizes = |at: usize| DnType::CustomDnType(vec![2, 5, 4, 100 + at as u64]);
+    let sizes = |at: usize| DnType::CustomDnType(vec![2, 5, 4, 60 + at as u64]);
     let placeholders =
         names.iter().enumerate().map(|(at, (_, text))| (sizes(at), DnValue::Utf8String((*text).into())));
     let mut bytes = certificate(placeholders.collect()).to_vec();
     for (at, (kind, _)) in names.iter().enumerate() {
         // Issuer and subject are the same: both are turned.
-        let oid = [6, 3, 0x55, 4, 100 + u8::try_from(at).expect("few names")];
+        let oid = [6, 3, 0x55, 4, 60 + u8::try_from(at).expect("few names")];
         for place in
             (0..bytes.len() - oid.len()).filter(|place| bytes[*place..].starts_with(&oid)).collect::<Vec<_>>()
         {

@@ -154,3 +154,6 @@ fn warn_of(validity: Validity, certificate: &Path) {
         Validity::Future => tracing::warn!(%certificate, "the certificate is not valid yet"),
     }
 }
+
+#[cfg(test)]
+mod tests;
