@@ -78,8 +78,9 @@ impl<B: Body + Unpin> Body for Sent<B> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(outgoing) = &self.outgoing {
             outgoing.asked.fetch_add(1, Relaxed);
-            // While the body waits itself, the client has nothing to take.
-            let is_held = matches!(polled, Poll::Ready(Some(Ok(_)))) && !self.body.is_end_stream();
+            // While the body waits itself, the client has nothing to take. hyper holds what it is given until there
+            // is a window for it, and the body meanwhile.
+            let is_held = matches!(polled, Poll::Ready(Some(Ok(_))));
             self.hold(is_held);
         }
         polled
@@ -125,7 +126,8 @@ mod tests {
         let outgoing = Arc::new(Outgoing::default());
         let (mut taken, dropped) = (body(&outgoing), body(&outgoing));
         poll_fn(|cx| Pin::new(&mut taken).poll_frame(cx)).await.expect("a frame").unwrap();
-        drop(dropped);
+        assert_eq!(outgoing.held.load(Relaxed), 2);
+        drop((taken, dropped));
         assert_eq!(outgoing.held.load(Relaxed), 0);
         timeout(5 * LIMIT, outgoing.stalled(LIMIT)).await.expect_err("no stall");
     }
