@@ -2,6 +2,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use onetag::access::Access;
+use onetag::registry::{External, Routes};
 use onetag::resolve::Resolver;
 use onetag::server::{Bound, Limits, ListenerTls, Running, Started};
 use onetag::telemetry::Metrics;
@@ -37,9 +40,20 @@ impl House {
         let (public, admin) = (bind(), bind());
         let address = public.address();
         let counted = Arc::clone(&metrics);
-        let running =
-            Running { registry: public, admin, tls, limits, resolver, webhook_token: None, metrics };
-        Self { registry, address, metrics: counted, _started: running.start() }
+        let access = Access::load(&config, false).expect("no files");
+        let running = Running {
+            registry: public,
+            admin,
+            tls,
+            limits,
+            routes: Arc::new(Routes::only(resolver)),
+            access: Arc::new(ArcSwap::from_pointee(access)),
+            external: External::default(),
+            webhook_token: None,
+            metrics,
+        };
+        let started = running.start().expect("randomness");
+        Self { registry, address, metrics: counted, _started: started }
     }
 
     /// Whether the metrics hold this line, without `onetag_`.
