@@ -45,7 +45,7 @@ async fn drip(address: SocketAddr, start: &'static [u8]) -> Vec<u8> {
                 break;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         // A reset is an end as well.
