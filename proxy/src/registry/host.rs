@@ -33,7 +33,9 @@ fn parse(host: &HeaderValue) -> Option<Authority> {
 fn is_plain(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-    !host.is_empty() && host.bytes().all(known) && (text.len() == host.len() || authority.port_u16().is_some())
+    !host.is_empty()
+        && host.bytes().all(known)
+        && (text.len() == host.len() || authority.port_u16().is_some())
 }
 
 #[cfg(test)]

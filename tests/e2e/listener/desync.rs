@@ -21,7 +21,7 @@ type Expected = &'static [&'static [u16]];
 
 const OK: &[u16] = &[200];
 const BAD: &[u16] = &[400];
-const NOT_ALLOWED: &[u16] = &[405];
+const NOT_ALLOWED: &[u16] = &[403, 405];
 const ABSENT: &[u16] = &[404];
 
 /// What is sent on a connection of its own, and what may come back.
