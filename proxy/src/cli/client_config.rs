@@ -269,9 +269,9 @@ mod tests {
 
     #[test]
     fn containerds_and_podmans_files_are_toml_with_an_entry_for_each_registry() {
-        let hosts: toml::Table = bare(&super::hosts(&onetag(SAFE), "docker.io")).parse().unwrap();
-        assert_eq!(hosts["server"].as_str(), Some("https://onetag.internal"));
-        let host = &hosts["host"]["https://onetag.internal"];
+        let table: toml::Table = bare(&hosts(&onetag(SAFE), "docker.io")).parse().unwrap();
+        assert_eq!(table["server"].as_str(), Some("https://onetag.internal"));
+        let host = &table["host"]["https://onetag.internal"];
         assert_eq!(host["capabilities"].as_array().unwrap().len(), 2);
         assert!(host["client"].as_array().unwrap()[0].is_array());
         let both = containerd(&onetag(PLAIN));
