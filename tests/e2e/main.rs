@@ -39,4 +39,5 @@ mod support;
 mod tags;
 mod tls;
 mod upstream_lies;
+mod upstreams;
 mod warm;
