@@ -1,5 +1,7 @@
 //! Nobody gets more than the registry itself would give (threats T1, T2, T3, T21; goal G12).
 
+#![expect(clippy::print_stdout, reason = "a goal tells its figures")]
+
 use std::time::Duration;
 
 use testkit::client::{Client, Login, Response, basic};

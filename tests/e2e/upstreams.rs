@@ -138,8 +138,8 @@ async fn official_images_have_two_names_and_one_cache() {
 async fn what_is_pushed_to_one_registry_goes_there_and_links_stay_with_the_prefix() {
     let three = Three::start("").await;
     let begin = format!("{}/v2/mirror/two/new/app/blobs/uploads/", three.onetag.url());
-    let begun = Client::plain().request("POST", &begin, &[], "").await.unwrap();
-    let location = begun.header("location").unwrap().to_owned();
+    let answer = Client::plain().request("POST", &begin, &[], "").await.unwrap();
+    let location = answer.header("location").unwrap().to_owned();
     assert!(location.starts_with("/v2/mirror/two/new/app/blobs/uploads/"), "{location}");
     let digest = sha256("hello");
     let separator = if location.contains('?') { '&' } else { '?' };

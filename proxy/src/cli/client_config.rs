@@ -47,9 +47,14 @@ struct Onetag {
     host: String,
     is_tls: bool,
     is_loopback: bool,
-    shows_certificate: bool,
-    logs_in: bool,
+    asks: Asks,
     names: Vec<Named>,
+}
+
+/// What it asks of its clients.
+struct Asks {
+    certificate: bool,
+    login: bool,
 }
 
 /// A registry, by the name that clients call it and where it is here.
@@ -80,6 +85,11 @@ impl Onetag {
         });
         let is_loopback =
             host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+        let is_asked = config.upstream.credentials == CredentialSource::Client;
+        let asks = Asks {
+            certificate: config.tls.client_auth() != ClientAuth::None,
+            login: is_asked || config.access.htpasswd.is_some(),
+        };
         Self {
             is_tls: url.starts_with("https:"),
             is_loopback,
@@ -102,7 +112,7 @@ impl Onetag {
                 "# {certs}/{}/{ca}: the authority of onetag's certificate, unless the system trusts it",
                 self.host
             );
-            if self.shows_certificate {
+            if self.asks.certificate {
                 _ = writeln!(
                     text,
                     "# {certs}/{0}/{certificate} and {certs}/{0}/{key}: the client's own certificate",
@@ -114,7 +124,7 @@ impl Onetag {
     }
 
     fn login(&self, command: &str) -> String {
-        if self.logs_in { format!("# once: {command} {}\n", self.host) } else { String::new() }
+        if self.asks.login { format!("# once: {command} {}\n", self.host) } else { String::new() }
     }
 }
 
@@ -166,7 +176,7 @@ fn hosts(onetag: &Onetag, registry: &str) -> String {
     );
     if onetag.is_tls {
         _ = writeln!(text, "  ca = \"{folder}/ca.crt\"");
-        if onetag.shows_certificate {
+        if onetag.asks.certificate {
             _ = writeln!(text, "  client = [[\"{folder}/client.cert\", \"{folder}/client.key\"]]");
         }
     }
@@ -204,7 +214,7 @@ fn k3s(onetag: &Onetag) -> String {
             "configs:\n  \"{}\":\n    tls:\n      ca_file: \"/etc/rancher/k3s/onetag-ca.crt\"\n",
             onetag.host
         );
-        if onetag.shows_certificate {
+        if onetag.asks.certificate {
             text += "      cert_file: \"/etc/rancher/k3s/onetag-client.cert\"\n      key_file: \"/etc/rancher/k3s/onetag-client.key\"\n";
         }
     }
@@ -220,7 +230,7 @@ fn kubernetes(onetag: &Onetag) -> String {
     for named in &onetag.names {
         _ = writeln!(text, "#   image: {}/REPOSITORY:TAG", named.registry);
     }
-    if onetag.logs_in {
+    if onetag.asks.login {
         text += "# With a login, for each namespace, and imagePullSecrets in its pods:\n";
         for named in &onetag.names {
             _ = writeln!(

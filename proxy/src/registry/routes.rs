@@ -109,11 +109,7 @@ impl Routes {
     }
 
     /// Where a request leads.
-    pub(super) fn route(
-        &self,
-        request: &Parts,
-        endpoint: &Endpoint,
-    ) -> Result<Route<'_>, RegistryError> {
+    pub(super) fn route(&self, request: &Parts, endpoint: &Endpoint) -> Result<Route<'_>, RegistryError> {
         let authority = host::authority(request)?;
         let names = authority.as_ref().map(|authority| (authority.as_str(), authority.host()));
         let is_named = |list: &[Box<str>]| {
