@@ -93,9 +93,7 @@ impl Onetag {
         Self {
             is_tls: url.starts_with("https:"),
             is_loopback,
-            shows_certificate: config.tls.client_auth() != ClientAuth::None,
-            logs_in: config.access.htpasswd.is_some()
-                || config.upstream.credentials == CredentialSource::Client,
+            asks,
             names: config.upstream.url.iter().map(Named::of_default).chain(registries).collect(),
             url,
             host,
