@@ -17,6 +17,9 @@ use crate::support::{ACCEPT, Legacy, eventually, manifest_path, serve_with};
 /// How many settings that cannot be used are tried.
 const BAD: usize = 200;
 
+/// Within this time onetag looks at the file of passwords by itself.
+const LOOKED_AT: Duration = Duration::from_millis(5_500);
+
 /// A registry, and onetag with files that can be changed.
 struct Site {
     _registry: Registry,
@@ -145,7 +148,7 @@ async fn t42_two_hundred_reloads_of_what_is_wrong_change_nothing_and_fail_no_req
 
 #[tokio::test]
 async fn a_file_of_passwords_that_changes_is_taken_by_itself() {
-    let site = Site::start().await;
+    let mut site = Site::start().await;
     assert_eq!((site.status("jo", PASSWORD).await, site.status("jim", PASSWORD).await), (200, 401));
     // As an editor replaces a file.
     let next = site.htpasswd.with_extension("next");
@@ -153,7 +156,12 @@ async fn a_file_of_passwords_that_changes_is_taken_by_itself() {
     std::fs::rename(&next, &site.htpasswd).expect("in its place");
     eventually("the new one is let in", async || site.status("jim", PASSWORD).await == 200).await;
     assert_eq!(site.status("jo", PASSWORD).await, 401);
+    // What cannot be used is told once, whoever finds it out.
     std::fs::write(&site.htpasswd, "jo\n").expect("written");
-    eventually("it is told", async || site.told("ERROR") == 1).await;
+    site.reload(NOT_TAKEN).await;
+    tokio::time::sleep(LOOKED_AT).await;
+    assert_eq!(site.told("ERROR"), 1);
+    std::fs::write(&site.htpasswd, "jo:\n").expect("written");
+    eventually("it is told", async || site.told("ERROR") == 2).await;
     assert_eq!((site.status("jim", PASSWORD).await, site.status("jo", PASSWORD).await), (200, 401));
 }

@@ -46,6 +46,9 @@ async fn exercise(private: &Private, who: &Who, storage: &BlobServer) -> String 
     let one = format!("{uploads}?digest={}", sha256(&bytes));
     told += &client.request("POST", &one, &own, bytes).await.expect("an answer").text();
     told += &client.request("POST", &uploads, &own, "").await.expect("an answer").text();
+    let http2 = client.http2();
+    let headers = [ACCEPT, ("authorization", &**header)];
+    assert_eq!(http2.get(&private.url(&manifest("latest")), &headers).await.expect("an answer").status, 200);
     for (code, path) in [(500, "other"), (403, "third"), (401, "fourth"), (429, "fifth")] {
         private.registry.fail(Match::all(), Fault::status(code));
         told += &private.get(who, &manifest(path)).await.text();
