@@ -166,6 +166,8 @@ impl<H: Handler> Serving<H> {
         let mut connection = pin!(watcher.watch(connection));
         // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
         let ended = tokio::select! {
+            // In this order: what has arrived is looked at before a deadline that a busy machine has let pass.
+            biased;
             ended = &mut connection => ended,
             () = client.first_request.notified() => tokio::select! {
                 ended = connection => ended,
