@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::args::{Arguments, Command};
-use super::{check, healthcheck, inspect, serve, warm};
+use super::{check, client_config, healthcheck, inspect, serve, warm};
 
 /// How a command ended, beyond success.
 #[derive(Debug)]
@@ -51,6 +51,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Warm(arguments) => warm::warm(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::ClientConfig(arguments) => client_config::client_config(&arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments),
     };
     match result {

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod client_config;
 mod descriptors;
 mod exit;
 mod healthcheck;
