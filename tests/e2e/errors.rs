@@ -34,7 +34,6 @@ async fn every_path_that_is_none_is_refused_and_goes_nowhere() {
     let cases = [
         ("/".to_owned(), 404, "UNSUPPORTED"),
         ("/v1/".to_owned(), 404, "UNSUPPORTED"),
-        ("/v2/_catalog".to_owned(), 404, "UNSUPPORTED"),
         ("/v2/app/nothing/x".to_owned(), 404, "UNSUPPORTED"),
         ("/metrics".to_owned(), 404, "UNSUPPORTED"),
         ("/v2/App/manifests/latest".to_owned(), 400, "NAME_INVALID"),
@@ -86,22 +85,45 @@ async fn what_is_not_there_is_told_by_kind() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_through_onetag() {
+async fn a_method_that_a_path_does_not_know_is_refused_with_those_that_it_knows() {
     let site = Site::start(&[]).await;
     Legacy::docker().push(&site.registry, "latest");
-    let paths = [
-        manifest_path("latest"),
-        "/v2/team/app/blobs/uploads/".to_owned(),
-        format!("/v2/team/app/blobs/{}", sha256("x")),
-        "/v2/".to_owned(),
-    ];
-    for method in ["PUT", "POST", "PATCH", "DELETE", "OPTIONS"] {
-        for path in &paths {
-            let got = client::request(method, &site.url(path), &[], "{}").await.unwrap();
+    for (path, known) in [
+        (manifest_path("latest"), "GET, HEAD, PUT, DELETE"),
+        ("/v2/team/app/blobs/uploads/".to_owned(), "POST"),
+        ("/v2/team/app/blobs/uploads/6f1c".to_owned(), "GET, PATCH, PUT, DELETE"),
+        (format!("/v2/team/app/blobs/{}", sha256("x")), "GET, HEAD, DELETE"),
+        ("/v2/team/app/tags/list".to_owned(), "GET, HEAD"),
+        ("/v2/_catalog".to_owned(), "GET, HEAD"),
+        ("/v2/".to_owned(), "GET, HEAD"),
+    ] {
+        for method in ["GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"] {
+            if known.contains(method) {
+                continue;
+            }
+            let got = client::request(method, &site.url(&path), &[], "{}").await.unwrap();
             let (status, code, _) = refusal(&got);
             assert_eq!((status, &*code), (405, "UNSUPPORTED"), "{method} {path}");
-            assert_eq!(got.header("allow"), Some("GET, HEAD"));
+            assert_eq!(got.header("allow"), Some(known));
         }
+    }
+    assert_eq!(site.registry.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn callers_of_whom_nothing_is_known_change_nothing_unless_it_is_allowed() {
+    let site = Site::start(&[]).await;
+    Legacy::docker().push(&site.registry, "latest");
+    let blob = format!("/v2/team/app/blobs/{}", sha256("x"));
+    for (method, path) in [
+        ("PUT", manifest_path("latest")),
+        ("DELETE", manifest_path("latest")),
+        ("POST", "/v2/team/app/blobs/uploads/".to_owned()),
+        ("PATCH", "/v2/team/app/blobs/uploads/6f1c".to_owned()),
+        ("DELETE", blob),
+    ] {
+        let got = client::request(method, &site.url(&path), &[], "{}").await.unwrap();
+        assert_eq!((refusal(&got).0, &*refusal(&got).1), (403, "DENIED"), "{method} {path}");
     }
     assert_eq!(site.registry.requests().len(), 0);
 }
@@ -118,7 +140,7 @@ async fn a_refused_push_leaves_the_connection_in_step() {
     let next = "GET /v2/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let answers = raw(&site, format!("{push}{next}")).await;
     assert!(answers.matches("HTTP/1.1 ").count() <= 2, "{answers}");
-    assert!(answers.starts_with("HTTP/1.1 405 "), "{answers}");
+    assert!(answers.starts_with("HTTP/1.1 403 "), "{answers}");
     assert_eq!(site.registry.requests().len(), 0);
 }
 

@@ -1,5 +1,6 @@
 //! The path of a request, parsed once (threat T11).
 
+use http::Method;
 use onetag_oci::{Digest, Reference, Repository};
 
 use crate::telemetry::Route;
@@ -119,6 +120,11 @@ impl Endpoint {
             Self::Upload(..) => "GET, PATCH, PUT, DELETE",
             Self::Ping | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
         }
+    }
+
+    /// Whether it knows a method.
+    pub fn knows(&self, method: &Method) -> bool {
+        self.methods().split(", ").any(|known| known == method.as_str())
     }
 
     /// The repository that it names.

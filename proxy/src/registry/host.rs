@@ -32,7 +32,10 @@ fn parse(host: &HeaderValue) -> Option<Authority> {
 /// Whether it is a host and perhaps a port, and nothing else.
 fn is_plain(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
-    !host.is_empty() && !text.contains('@') && (text.len() == host.len() || authority.port_u16().is_some())
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
+    !host.is_empty()
+        && host.bytes().all(known)
+        && (text.len() == host.len() || authority.port_u16().is_some())
 }
 
 #[cfg(test)]

@@ -105,6 +105,9 @@ impl Registry {
             let message = "this request came from this very onetag: its upstream leads back to it";
             return Err(RegistryError::new(Code::Loop, message));
         }
+        if !endpoint.knows(&request.method) {
+            return Err(RegistryError::method(endpoint.methods()));
+        }
         let route = self.routes.route(request, endpoint.repository())?;
         let namespace = route.namespace.clone();
         let access = self.access.load();

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(left(suffixes, &["latest-arm", "latest", "v1", "v2-arm64"]), ["latest", "v1", "v2-arm64"]);
         assert_eq!(left(suffixes, &["a", "a-arm", "a-arm-arm"]), ["a", "a-arm-arm"]);
         let signed = format!("sha256-{}", "0".repeat(64));
-        assert_eq!(left(suffixes, &[&signed, "a", "a-arm"]), [signed.as_str(), "a"].map(String::from));
+        assert_eq!(left(suffixes, &[&signed, "a", "a-arm"]), ["a", signed.as_str()].map(String::from));
         assert_eq!(left("", &["latest", "latest-arm"]), ["latest", "latest-arm"]);
         let one = "[[rule]]\ntags = [\"latest\"]\nhide_members = true\n";
         assert_eq!(left(one, &["latest", "latest-arm", "v1", "v1-arm"]), ["latest", "v1", "v1-arm"]);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn tags_that_are_members_of_each_other_hide_neither() {
-        let words = "[[rule]]\nhide_members = true\nmembers = [\"{arch}\"]\narch = [\"amd64\", \"arm64\"]\n";
+        let words = "[[rule]]\nhide_members = true\ntags = [\"latest\", \"a*\"]\nmembers = [\"{arch}\"]\narch = [\"amd64\", \"arm64\"]\n";
         assert_eq!(left(words, &["amd64", "arm64"]), ["amd64", "arm64"]);
         assert_eq!(left(words, &["amd64", "arm64", "latest"]), ["latest"]);
     }

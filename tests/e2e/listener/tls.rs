@@ -1,8 +1,11 @@
 //! TLS, who may come, and those who speak the other protocol.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use onetag::server::{ClientAuth, ListenerTls};
+use onetag::server::{ClientAuth, Limits, ListenerTls};
+use rustls::HandshakeKind;
 use testkit::Authority;
 use testkit::image::media_type::DOCKER_LIST;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -68,8 +71,23 @@ async fn clients_are_let_in_by_their_certificates() {
     assert!(served(ClientAuth::None, None).await);
 }
 
+#[tokio::test]
+async fn sessions_are_resumed_unless_clients_are_verified() {
+    let authority = Authority::new();
+    for (auth, expected) in
+        [(ClientAuth::None, HandshakeKind::Resumed), (ClientAuth::Required, HandshakeKind::Full)]
+    {
+        let house = house(&authority, Some(&authority), auth).await;
+        let connector = connector(&authority, Some(&authority.client_identity("a")), HTTP1);
+        // The ticket comes with the first answer.
+        assert_eq!(get(&connector, house.address, "/v2/").await.expect("an answer").status, 200);
+        let stream = handshake(&connector, house.address).await.expect("a handshake");
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(expected));
+    }
+}
+
 /// All that comes until the peer closes.
-async fn answer(address: std::net::SocketAddr, bytes: &[u8]) -> String {
+async fn answer(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream.write_all(bytes).await.expect("it reads");
     let mut answer = Vec::new();
@@ -109,7 +127,7 @@ async fn tls_on_a_plain_port_is_told_to_use_http() {
 async fn a_client_that_sends_half_a_greeting_is_closed_and_nobody_waits_for_it() {
     let authority = Authority::new();
     let directory = tempfile::tempdir().expect("a directory");
-    let limits = onetag::server::Limits { header_timeout: std::time::Duration::from_millis(500), ..LIMITS };
+    let limits = Limits { header_timeout: Duration::from_millis(500), ..LIMITS };
     let files = tls(directory.path(), &authority, None, ClientAuth::None);
     let house = House::start(limits, Some(files)).await;
     let mut silent = Vec::new();
@@ -121,7 +139,7 @@ async fn a_client_that_sends_half_a_greeting_is_closed_and_nobody_waits_for_it()
     let connector = connector(&authority, None, HTTP1);
     assert_eq!(get(&connector, house.address, "/v2/").await.expect("an answer").status, 200);
     for mut stream in silent {
-        let closed = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read(&mut [0; 64])).await;
+        let closed = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0; 64])).await;
         let _end_or_reset = closed.expect("it is closed in time");
     }
     let counted = r#"connections_closed_total{reason="no_request"} 3"#;

@@ -88,6 +88,13 @@ async fn a_login_is_checked_once_whether_it_is_right_or_wrong() {
 }
 
 #[tokio::test]
+async fn a_wrong_login_does_not_stand_for_one_that_is_split_elsewhere() {
+    let access = Arc::new(Watched::default()).access(ALICE, None);
+    assert_eq!(login(&access, "alicec", "orrect horse").await, Err(Unknown::Wrong));
+    assert_eq!(login(&access, "alice", "correct horse").await, Ok(known("alice", &[])));
+}
+
+#[tokio::test]
 async fn another_access_remembers_nothing() {
     let watched = Arc::new(Watched::default());
     for _ in 0..2 {
