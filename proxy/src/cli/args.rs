@@ -38,8 +38,6 @@ pub(super) enum Command {
     Inspect(Box<InspectArguments>),
     /// Have a running onetag fetch what pulls of some references will need
     Warm(WarmArguments),
-    /// Print the files that point a client at this onetag
-    ClientConfig(ClientConfigArguments),
     /// Validate a configuration file
     Check(CheckArguments),
     /// Print what a client needs to pull through this onetag
@@ -206,39 +204,6 @@ pub(super) struct WarmArguments {
     /// The admin listener of the running onetag
     #[arg(long, env = "ONETAG_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:5081")]
     pub(super) admin: SocketAddr,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  onetag client-config docker --config /etc/onetag.toml
-  onetag client-config containerd --upstream https://registry.example.com --address http://onetag.internal:5080")]
-pub(super) struct ClientConfigArguments {
-    /// Whose configuration
-    #[arg(value_name = "CLIENT")]
-    pub(super) client: ClientKind,
-    /// The configuration of onetag: its address and its registries
-    #[arg(long, env = "ONETAG_CONFIG", value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// The registry behind onetag, where there is no configuration file
-    #[arg(long, env = "ONETAG_UPSTREAM", value_name = "URL", conflicts_with = "config")]
-    pub(super) upstream: Option<UpstreamUrl>,
-    /// Where the client reaches onetag [default: server.external_url, else server.listen]
-    #[arg(long, value_name = "URL")]
-    pub(super) address: Option<UpstreamUrl>,
-    /// Only for this registry, by the name that clients call it
-    #[arg(long, value_name = "NAME")]
-    pub(super) registry: Option<String>,
-}
-
-/// A client that can be configured.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ClientKind {
-    Docker,
-    Containerd,
-    Podman,
-    K3s,
-    Kubernetes,
 }
 
 #[derive(Debug, Args)]
