@@ -16,6 +16,7 @@ pub(super) fn output(endpoint: &Endpoint, registries: &[Registry]) -> Output {
             .into(),
         "podman (for CRI-O) or k3s. That name must resolve on the nodes; those of cluster services do not."
             .into(),
+        "Where that is done, images may keep the names that they have in their registries, too.".into(),
     ];
     let unreachable = registries.iter().filter(|registry| registry.image().is_none());
     notes.extend(unreachable.map(|registry| format!("{}: by that name alone", registry.name)));
