@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use onetag_oci::Repository;
 
+use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
 use super::{host, query};
 use crate::resolve::Resolver;
@@ -108,11 +109,7 @@ impl Routes {
     }
 
     /// Where a request leads.
-    pub(super) fn route(
-        &self,
-        request: &Parts,
-        outer: Option<&Repository>,
-    ) -> Result<Route<'_>, RegistryError> {
+    pub(super) fn route(&self, request: &Parts, endpoint: &Endpoint) -> Result<Route<'_>, RegistryError> {
         let authority = host::authority(request)?;
         let names = authority.as_ref().map(|authority| (authority.as_str(), authority.host()));
         let is_named = |list: &[Box<str>]| {
@@ -138,10 +135,17 @@ impl Routes {
         {
             return Ok(Route { site, prefixed: false, namespace: None });
         }
-        match self.by_name(outer) {
+        let found = self.by_name(endpoint.repository());
+        match found.or_else(|| self.greeter().filter(|_| *endpoint == Endpoint::Ping)) {
             Some((site, prefixed)) => Ok(Route { site, prefixed, namespace: None }),
             None => Err(RegistryError::new(Code::NameUnknown, "no registry is configured for this name")),
         }
+    }
+
+    /// Who answers `GET /v2/` where there is no default upstream: one for which onetag itself decides, if there is one.
+    fn greeter(&self) -> Option<(&Arc<Site>, bool)> {
+        let site = self.sites.iter().find(|site| !site.asks_upstream).or(self.sites.first());
+        site.map(|site| (site, false))
     }
 
     /// By the name of the repository alone.

@@ -108,7 +108,7 @@ impl Registry {
         if !endpoint.knows(&request.method) {
             return Err(RegistryError::method(endpoint.methods()));
         }
-        let route = self.routes.route(request, endpoint.repository())?;
+        let route = self.routes.route(request, endpoint)?;
         let namespace = route.namespace.clone();
         let access = self.access.load();
         let call = Call::of(request, route, (&access, &self.external), peer).await?;

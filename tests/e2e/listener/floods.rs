@@ -119,7 +119,7 @@ async fn t23_a_small_block_that_expands_to_many_headers_is_refused() {
     let site = Site::start(&[]).await;
     let watched = Watched::start(&site).await;
     // One header goes into the table, and one byte recalls it: four megabytes in a block of five kilobytes.
-    let stored = [&[0x40, 1, b'x', 0x7f, 0x81, 0x1e][..], &[b'y'; 4_000]].concat();
+    let stored = [&[0x40, 1, b'x', 0x7f, 0xa1, 0x1e][..], &[b'y'; 4_000]].concat();
     let block = [get("/v2/"), stored, vec![0xbe; 1_000]].concat();
     for round in 0..10 {
         let mut raw = Raw::open(site.onetag.address(), DEFAULTS).await;

@@ -1,0 +1,278 @@
+//! Pushes and deletions through onetag: the very next read shows them (threat T13), and bodies stream.
+
+use std::time::Duration;
+
+use testkit::client::{self, Body, Client, Response};
+use testkit::{Fault, Image, Kind, Locations, Match, Onetag, Registry, sha256};
+
+use crate::support::{
+    ACCEPT, Legacy, REPOSITORY, eventually, manifest_path, memory, refusal, serve_config, served_as,
+};
+
+const ALL: &str = "[[allow]]\nanonymous = true\nactions = [\"pull\", \"push\", \"delete\"]\n";
+
+struct Pushed {
+    registry: Registry,
+    onetag: Onetag,
+}
+
+impl Pushed {
+    async fn start(settings: &str) -> Self {
+        Self::over(Registry::start().await, settings)
+    }
+
+    fn over(registry: Registry, settings: &str) -> Self {
+        let settings = format!("[upstream]\nurl = \"{}\"\n{ALL}{settings}\n", registry.url());
+        Self { onetag: serve_config(&settings, &[]), registry }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.onetag.url())
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Response {
+        client::request(method, &self.url(path), headers, body).await.expect("onetag answers")
+    }
+
+    async fn tag(&self, tag: &str) -> Response {
+        self.send("GET", &manifest_path(tag), &[ACCEPT], "").await
+    }
+
+    /// Puts a manifest whose blobs the registry has already.
+    async fn put(&self, reference: &str, image: &Image) -> Response {
+        for blob in image.blobs() {
+            self.registry.put_blob(REPOSITORY, blob);
+        }
+        let path = manifest_path(reference);
+        self.send("PUT", &path, &[("content-type", &image.media_type)], image.manifest.clone()).await
+    }
+}
+
+#[tokio::test]
+async fn t13_a_push_of_any_member_is_in_the_very_next_answer() {
+    let site = Pushed::start("[cache]\ntag_ttl = \"1h\"\nimmutable = [\"latest*\"]").await;
+    let old = Legacy::docker();
+    assert_eq!(site.tag("latest").await.status, 404);
+    assert_eq!(site.put("latest", &old.amd64).await.status, 201);
+    assert_eq!(site.tag("latest").await.body, old.amd64.manifest, "a tag that was known to be absent");
+    assert_eq!(site.put("latest-arm", &old.arm64).await.status, 201);
+    assert_eq!(site.tag("latest").await.text(), old.merged());
+    for round in 0..200 {
+        let new = Legacy::seeded(round);
+        // Readers are under way all the time, so that fills race with what is pushed.
+        let readers = futures_util::future::join_all((0..4).map(|_| site.tag("latest")));
+        let pushes = async {
+            assert_eq!(site.put("latest", &new.amd64).await.status, 201);
+            assert_eq!(site.put("latest-arm", &new.arm64).await.status, 201);
+            site.tag("latest").await
+        };
+        let (_, read) = tokio::join!(readers, pushes);
+        assert_eq!(read.text(), new.merged(), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn t13_what_is_deleted_is_gone_from_the_very_next_answer() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = format!("[cache]\ntag_ttl = \"1h\"\ndata_dir = {:?}", data.path().to_str().unwrap());
+    let site = Pushed::start(&settings).await;
+    let legacy = Legacy::docker();
+    legacy.push(&site.registry, "latest");
+    assert_eq!(site.tag("latest").await.text(), legacy.merged());
+    let deleted = site.send("DELETE", &manifest_path("latest-arm"), &[], "").await;
+    assert_eq!(deleted.status, 202, "{}", deleted.text());
+    assert_eq!(site.tag("latest").await.body, legacy.amd64.manifest);
+    let digest = legacy.amd64.digest();
+    assert_eq!(site.tag(&digest).await.status, 200);
+    assert_eq!(site.send("DELETE", &manifest_path(&digest), &[], "").await.status, 202);
+    assert_eq!(site.tag(&digest).await.status, 404);
+    assert_eq!(site.tag("latest").await.status, 404);
+    // A blob, which is a file by now.
+    let layer = legacy.arm64.layers[0].bytes.clone();
+    let path = format!("/v2/{REPOSITORY}/blobs/{}", sha256(&layer));
+    assert_eq!(site.send("GET", &path, &[], "").await.body, layer);
+    assert_eq!(site.send("DELETE", &path, &[], "").await.status, 202);
+    for method in ["GET", "HEAD"] {
+        assert_eq!(site.send(method, &path, &[], "").await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn t13_a_push_whose_answer_is_lost_is_looked_for() {
+    let site = Pushed::start("[cache]\ntag_ttl = \"1h\"").await;
+    let (old, new) = (Legacy::docker(), Legacy::seeded(7));
+    old.push(&site.registry, "latest");
+    assert_eq!(site.tag("latest").await.text(), old.merged());
+    site.registry.fail_times(1, Match::manifest(REPOSITORY, "latest-arm").method("PUT"), Fault::LostAnswer);
+    let lost = site.put("latest-arm", &new.arm64).await;
+    assert!(lost.status >= 500, "{}", lost.status);
+    refusal(&lost);
+    let merged = Legacy { amd64: old.amd64, arm64: new.arm64 }.merged();
+    assert_eq!(site.tag("latest").await.text(), merged);
+}
+
+#[tokio::test]
+async fn t13_a_client_that_leaves_does_not_keep_its_push_from_being_seen() {
+    let site = Pushed::start("[cache]\ntag_ttl = \"1h\"").await;
+    let (old, new) = (Legacy::docker(), Legacy::seeded(8));
+    old.push(&site.registry, "latest");
+    assert_eq!(site.tag("latest").await.text(), old.merged());
+    let slow = Match::manifest(REPOSITORY, "latest-arm").method("PUT");
+    site.registry.fail_times(1, slow, Fault::Delay(Duration::from_millis(500)));
+    let put = tokio::time::timeout(Duration::from_millis(200), site.put("latest-arm", &new.arm64)).await;
+    assert!(put.is_err(), "the client leaves before the answer");
+    let merged = Legacy { amd64: old.amd64, arm64: new.arm64 }.merged();
+    eventually("what was pushed", async || site.tag("latest").await.text() == merged).await;
+}
+
+#[tokio::test]
+async fn t13_several_tags_of_one_push_are_all_seen() {
+    let site = Pushed::start("[cache]\ntag_ttl = \"1h\"").await;
+    let (old, new) = (Legacy::docker(), Legacy::seeded(9));
+    for tag in ["a", "b"] {
+        old.push(&site.registry, tag);
+        assert_eq!(site.tag(tag).await.text(), old.merged());
+    }
+    let pushed = site.put(&format!("{}?tag=a-arm&tag=b-arm", new.arm64.digest()), &new.arm64).await;
+    assert_eq!(pushed.status, 201, "{}", pushed.text());
+    let merged = Legacy { amd64: old.amd64, arm64: new.arm64 }.merged();
+    for tag in ["a", "b"] {
+        assert_eq!(site.tag(tag).await.text(), merged, "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn an_artifact_that_refers_to_a_merged_index_is_listed() {
+    let site = Pushed::start("").await;
+    let legacy = Legacy::oci();
+    legacy.push(&site.registry, "latest");
+    let merged = sha256(legacy.merged());
+    served_as(&site.tag("latest").await, "application/vnd.oci.image.index.v1+json", legacy.merged());
+    let path = format!("/v2/{REPOSITORY}/referrers/{merged}");
+    let none = site.send("GET", &path, &[], "").await.json();
+    assert_eq!(none["manifests"].as_array().unwrap().len(), 0);
+    let empty = site.registry.put_blob(REPOSITORY, "{}");
+    let signature = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"a/b","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{empty}","size":2}},"layers":[],"subject":{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{merged}","size":{}}}}}"#,
+        legacy.merged().len()
+    );
+    let put = manifest_path(&sha256(&signature));
+    let media_type = ("content-type", "application/vnd.oci.image.manifest.v1+json");
+    let pushed = site.send("PUT", &put, &[media_type], signature).await;
+    assert_eq!((pushed.status, pushed.header("oci-subject")), (201, Some(&*merged)));
+    let listed = site.send("GET", &path, &[], "").await.json();
+    assert_eq!(listed["manifests"][0]["artifactType"], "a/b");
+}
+
+/// The Location of an upload that was begun.
+async fn begun(site: &Pushed) -> String {
+    let begun = site.send("POST", &format!("/v2/{REPOSITORY}/blobs/uploads/"), &[], "").await;
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    begun.header("location").expect("a Location").to_owned()
+}
+
+fn with_digest(location: &str, digest: &str) -> String {
+    let separator = if location.contains('?') { '&' } else { '?' };
+    format!("{location}{separator}digest={digest}")
+}
+
+#[tokio::test]
+async fn a_large_blob_passes_in_little_memory_and_as_fast_as_the_registry_takes_it() {
+    const PIECES: usize = 300;
+    let site = Pushed::start("").await;
+    let piece = vec![7_u8; 1 << 20];
+    let digest = sha256(vec![7_u8; PIECES << 20]);
+    let before = memory(&site.onetag);
+    let location = begun(&site).await;
+    let body = Body::pieces((0..PIECES).map(|_| piece.clone()), Duration::ZERO);
+    let sent = site.send("PATCH", &location, &[], body).await;
+    assert_eq!(sent.status, 202, "{}", sent.text());
+    let grown = memory(&site.onetag).saturating_sub(before);
+    assert!(grown < 32 << 20, "{} MiB more", grown >> 20);
+    let location = sent.header("location").expect("a Location").to_owned();
+    assert_eq!(site.send("PUT", &with_digest(&location, &digest), &[], "").await.status, 201);
+    assert!(site.registry.has_blob(REPOSITORY, &digest));
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_leaves_nothing_that_looks_whole() {
+    let site = Pushed::start("").await;
+    let location = begun(&site).await;
+    let broken = Body::broken([vec![1_u8; 1 << 16]], Duration::from_millis(10));
+    let digest = sha256(vec![1_u8; 1 << 16]);
+    let sent = client::request("PUT", &site.url(&with_digest(&location, &digest)), &[], broken).await;
+    assert!(sent.is_err() || sent.is_ok_and(|sent| sent.status >= 400));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!site.registry.has_blob(REPOSITORY, &digest));
+}
+
+#[tokio::test]
+async fn what_a_registry_refuses_is_told_in_its_words_and_what_fails_in_onetags() {
+    let site = Pushed::start("").await;
+    let image = Legacy::docker().amd64;
+    let large = vec![b' '; (4 << 20) + 1];
+    let put = manifest_path("latest");
+    let refused = site.send("PUT", &put, &[("content-type", &image.media_type)], large).await;
+    assert_eq!((refusal(&refused).0, &*refusal(&refused).1), (413, "SIZE_INVALID"));
+    let unknown = site.send("PATCH", &format!("/v2/{REPOSITORY}/blobs/uploads/nothing"), &[], "x").await;
+    assert_eq!((refusal(&unknown).0, &*refusal(&unknown).1), (404, "BLOB_UPLOAD_UNKNOWN"));
+    let wrong = site.send("PUT", &put, &[("content-type", &image.media_type)], "no manifest").await;
+    assert_eq!((refusal(&wrong).0, &*refusal(&wrong).1), (400, "MANIFEST_INVALID"));
+    for (fault, status) in [(500, 503), (502, 503), (503, 503), (429, 429), (403, 403), (401, 403)] {
+        let id = site.registry.fail(Match::all().kind(Kind::Upload), Fault::status(fault));
+        let got = site.send("POST", &format!("/v2/{REPOSITORY}/blobs/uploads/"), &[], "").await;
+        assert_eq!(refusal(&got).0, status, "{fault}");
+        site.registry.heal_one(id);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_elsewhere_comes_back_under_a_name_that_cannot_be_made_up() {
+    let site = Pushed::over(Registry::builder().locations(Locations::Foreign).start().await, "");
+    let location = begun(&site).await;
+    let (path, _) = location.split_once('?').unwrap_or((&location, ""));
+    assert!(path.starts_with(&format!("/v2/{REPOSITORY}/blobs/uploads/onetag.")), "{location}");
+    let asked = site.registry.requests().len();
+    let mut changed = path.to_owned();
+    let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
+    changed.push(last);
+    for bad in [changed, path.replace(REPOSITORY, "team/other")] {
+        let refused = site.send("PATCH", &bad, &[], "x").await;
+        assert_eq!((refusal(&refused).0, &*refusal(&refused).1), (404, "BLOB_UPLOAD_UNKNOWN"), "{bad}");
+    }
+    assert_eq!(site.registry.requests().len(), asked, "nothing was asked");
+    let elsewhere = Pushed::over(Registry::start().await, "");
+    assert_eq!(elsewhere.send("PATCH", path, &[], "x").await.status, 404, "another process");
+    let digest = sha256("hello");
+    assert_eq!(site.send("PUT", &with_digest(&location, &digest), &[], "hello").await.status, 201);
+    assert!(site.registry.has_blob(REPOSITORY, &digest));
+}
+
+#[tokio::test]
+async fn a_location_leads_back_by_the_way_that_the_client_came() {
+    let registry = Registry::start().await;
+    let post = format!("/v2/{REPOSITORY}/blobs/uploads/");
+    let forwarded =
+        [("x-forwarded-proto", "https"), ("x-forwarded-host", "r.example"), ("x-forwarded-prefix", "/reg")];
+    for (settings, begins) in [
+        ("", "/v2/"),
+        ("[server]\nexternal_url = \"https://set.example/x\"", "https://set.example/x/v2/"),
+        ("[server]\ntrusted_proxies = [\"127.0.0.0/8\"]", "https://r.example/reg/v2/"),
+        ("[server]\ntrusted_proxies = [\"192.0.2.1\"]", "/v2/"),
+    ] {
+        let onetag =
+            serve_config(&format!("[upstream]\nurl = \"{}\"\n{ALL}{settings}\n", registry.url()), &[]);
+        let got = Client::plain()
+            .request("POST", &format!("{}{post}", onetag.url()), &forwarded, "")
+            .await
+            .unwrap();
+        let location = got.header("location").unwrap_or_default();
+        assert!(location.starts_with(begins), "{settings}: {location}");
+    }
+}

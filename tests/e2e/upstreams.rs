@@ -1,0 +1,359 @@
+//! Several upstreams behind one onetag: each request leads to its own (threats T10, T12, T14, T15).
+
+use testkit::client::{self, Client, Response, basic, send_raw};
+use testkit::{Onetag, Registry, sha256};
+use tokio::io::AsyncReadExt as _;
+
+use crate::support::{ACCEPT, Legacy, REPOSITORY, refusal, serve, serve_config, whole_log};
+
+const ALL: &str = "[[allow]]\nanonymous = true\nactions = [\"pull\", \"push\", \"delete\"]\n";
+
+/// Three registries that have the same names with different content.
+struct Three {
+    registries: [Registry; 3],
+    legacies: [Legacy; 3],
+    onetag: Onetag,
+    settings: String,
+    data: tempfile::TempDir,
+}
+
+/// How each of them is meant: what stands before the repository's name, the query, and the host.
+const WAYS: [(usize, &str, &str, &str); 6] = [
+    (0, "", "", "onetag.example"),
+    (1, "one.example/", "", "onetag.example"),
+    (2, "mirror/two/", "", "onetag.example"),
+    (1, "", "?ns=one.example", "onetag.example"),
+    (2, "", "?ns=two.example:5000", "onetag.example"),
+    (2, "", "", "two.onetag.example"),
+];
+
+impl Three {
+    async fn start(more: &str) -> Self {
+        let registries = [Registry::start().await, Registry::start().await, Registry::start().await];
+        let legacies = [1, 2, 3].map(Legacy::seeded);
+        for (registry, legacy) in registries.iter().zip(&legacies) {
+            legacy.push(registry, "latest");
+        }
+        let data = tempfile::tempdir().expect("a folder");
+        let [zero, one, two] = registries.each_ref().map(Registry::url);
+        let settings = format!(
+            "[upstream]\nurl = \"{zero}\"\n{ALL}[cache]\ndata_dir = {:?}\ntag_ttl = \"1h\"\n\
+             [[registry]]\nname = \"one.example\"\n[registry.upstream]\nurl = \"{one}\"\n\
+             [[registry]]\nname = \"two.example:5000\"\nprefix = \"mirror/two\"\nhosts = [\"two.onetag.example\"]\n\
+             [registry.upstream]\nurl = \"{two}\"\n{more}",
+            data.path().to_str().expect("text")
+        );
+        Self { onetag: serve_config(&settings, &[]), registries, legacies, settings, data }
+    }
+
+    async fn ask(&self, path: &str, query: &str, host: &str) -> Response {
+        let url = format!("{}{path}{query}", self.onetag.url());
+        client::get(&url, &[ACCEPT, ("host", host)]).await.expect("onetag answers")
+    }
+
+    async fn check_all(&self) {
+        for (which, prefix, query, host) in WAYS {
+            let legacy = &self.legacies[which];
+            let repository = format!("/v2/{prefix}{REPOSITORY}");
+            let tag = self.ask(&format!("{repository}/manifests/latest"), query, host).await;
+            assert_eq!(tag.text(), legacy.merged(), "{prefix} {query} {host}");
+            let namespace = query.strip_prefix("?ns=");
+            assert_eq!(tag.header("oci-namespace"), namespace);
+            let digest = sha256(legacy.merged());
+            let layer = &legacy.arm64.layers[0].bytes;
+            for (path, bytes) in [
+                (format!("manifests/{digest}"), legacy.merged().as_bytes()),
+                (format!("manifests/{}", legacy.arm64.digest()), &legacy.arm64.manifest[..]),
+                (format!("blobs/{}", sha256(layer)), &layer[..]),
+            ] {
+                assert_eq!(
+                    self.ask(&format!("{repository}/{path}"), query, host).await.body,
+                    bytes,
+                    "{prefix}"
+                );
+                for (other, prefix, query, host) in WAYS.iter().filter(|(other, ..)| *other != which) {
+                    let path = format!("/v2/{prefix}{REPOSITORY}/{path}");
+                    assert_eq!(self.ask(&path, query, host).await.status, 404, "{other}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn t12_names_that_are_the_same_in_three_registries_never_mix_in_memory_or_on_disk() {
+    let mut three = Three::start("").await;
+    three.check_all().await;
+    three.check_all().await;
+    three.onetag.kill();
+    three.onetag.wait(std::time::Duration::from_secs(5));
+    three.onetag = serve_config(&three.settings, &[]);
+    three.check_all().await;
+    assert!(three.data.path().join("registries/one.example").is_dir());
+}
+
+#[tokio::test]
+async fn t15_a_registry_that_is_not_configured_is_a_404_and_nobody_is_asked() {
+    let three = Three::start("").await;
+    for name in ["elsewhere.example", "127.0.0.1", "one.example:443", "", "%00", "two.example"] {
+        let got = three.ask(&format!("/v2/{REPOSITORY}/manifests/latest"), &format!("?ns={name}"), "o").await;
+        assert_eq!((refusal(&got).0, &*refusal(&got).1), (404, "NAME_UNKNOWN"), "{name}");
+    }
+    for registry in &three.registries {
+        assert_eq!(registry.requests().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn without_a_default_upstream_only_the_others_are_there() {
+    let registry = Registry::start().await;
+    Legacy::docker().push(&registry, "latest");
+    let onetag = serve_config(
+        &format!("[[registry]]\nname = \"one.example\"\n[registry.upstream]\nurl = \"{}\"\n", registry.url()),
+        &[],
+    );
+    let status =
+        async |path: &str| client::get(&format!("{}{path}", onetag.url()), &[ACCEPT]).await.unwrap().status;
+    assert_eq!(status("/v2/one.example/team/app/manifests/latest").await, 200);
+    assert_eq!(status("/v2/team/app/manifests/latest").await, 404);
+    assert_eq!(status("/v2/").await, 200);
+}
+
+#[tokio::test]
+async fn official_images_have_two_names_and_one_cache() {
+    let registry = Registry::start().await;
+    let image = Legacy::docker().amd64;
+    registry.push("library/nginx", "latest", &image);
+    let settings =
+        format!("[[registry]]\nname = \"docker.io\"\n[registry.upstream]\nurl = \"{}\"\n", registry.url());
+    let onetag = serve_config(&settings, &[]);
+    for path in ["docker.io/nginx", "docker.io/library/nginx"] {
+        let url = format!("{}/v2/{path}/manifests/latest", onetag.url());
+        assert_eq!(client::get(&url, &[ACCEPT]).await.unwrap().body, image.manifest);
+    }
+    assert_eq!(registry.count(|request| request.path == "/v2/library/nginx/manifests/latest"), 1);
+}
+
+#[tokio::test]
+async fn what_is_pushed_to_one_registry_goes_there_and_links_stay_with_the_prefix() {
+    let three = Three::start("").await;
+    let begin = format!("{}/v2/mirror/two/new/app/blobs/uploads/", three.onetag.url());
+    let answer = Client::plain().request("POST", &begin, &[], "").await.unwrap();
+    let location = answer.header("location").unwrap().to_owned();
+    assert!(location.starts_with("/v2/mirror/two/new/app/blobs/uploads/"), "{location}");
+    let digest = sha256("hello");
+    let separator = if location.contains('?') { '&' } else { '?' };
+    let put = format!("{}{location}{separator}digest={digest}", three.onetag.url());
+    assert_eq!(Client::plain().request("PUT", &put, &[], "hello").await.unwrap().status, 201);
+    assert!(three.registries[2].has_blob("new/app", &digest));
+    // A page of the tag list.
+    let page = three.ask(&format!("/v2/one.example/{REPOSITORY}/tags/list"), "?n=1", "o").await;
+    assert_eq!(page.json()["name"], format!("one.example/{REPOSITORY}"));
+    let link = page.header("link").unwrap();
+    assert!(link.starts_with(&format!("</v2/one.example/{REPOSITORY}/tags/list?")), "{link}");
+}
+
+#[tokio::test]
+async fn each_registry_has_its_own_credentials_and_its_own_way_to_let_callers_in() {
+    let open = Registry::builder().basic("onetag", "secret").start().await;
+    let closed = Registry::builder().basic("jo", "hunter2").start().await;
+    Legacy::docker().push(&open, "latest");
+    Legacy::docker().push(&closed, "latest");
+    let onetag = serve_config(
+        &format!(
+            "[upstream]\nurl = \"{}\"\nusername = \"onetag\"\npassword = \"secret\"\n\
+             [[registry]]\nname = \"c.example\"\n[registry.upstream]\nurl = \"{}\"\ncredentials = \"client\"\n",
+            open.url(),
+            closed.url()
+        ),
+        &[],
+    );
+    let jo = basic("jo", "hunter2");
+    let status = async |path: &str, headers: &[(&str, &str)]| {
+        let url = format!("{}/v2/{path}team/app/manifests/latest", onetag.url());
+        client::get(&url, &[&[ACCEPT], headers].concat()).await.unwrap().status
+    };
+    assert_eq!(status("", &[]).await, 200);
+    assert_eq!(status("c.example/", &[]).await, 401);
+    assert_eq!(status("c.example/", &[("authorization", &jo)]).await, 200);
+    let sent = |registry: &Registry| registry.count(|request| request.header("authorization") == Some(&jo));
+    assert!(sent(&closed) > 0);
+    assert_eq!(sent(&open), 0);
+}
+
+#[tokio::test]
+async fn the_admin_listener_and_notifications_reach_the_registry_that_is_named() {
+    let three = Three::start("[webhook]\ntoken = \"0123456789abcdef\"\n").await;
+    let tag =
+        async || three.ask(&format!("/v2/one.example/{REPOSITORY}/manifests/latest"), "", "o").await.text();
+    assert_eq!(tag().await, three.legacies[1].merged());
+    let push = |seed| {
+        let legacy = Legacy::seeded(seed);
+        legacy.push(&three.registries[1], "latest");
+        legacy.merged()
+    };
+    let pushed = push(21);
+    assert_ne!(tag().await, pushed);
+    let invalidate = format!("{}/invalidate?ref=one.example/{REPOSITORY}:latest", three.onetag.admin_url());
+    assert_eq!(client::request("POST", &invalidate, &[], "").await.unwrap().status, 200);
+    assert_eq!(tag().await, pushed);
+    let pushed = push(22);
+    let event = format!(
+        r#"{{"events":[{{"action":"push","target":{{"repository":"{REPOSITORY}","tag":"latest","digest":"{}"}}}}]}}"#,
+        sha256("x")
+    );
+    let token = ("authorization", "Bearer 0123456789abcdef");
+    for (query, status) in [("?registry=nobody", 404), ("?registry=one.example", 200)] {
+        let url = format!("{}/onetag/notifications{query}", three.onetag.url());
+        assert_eq!(client::request("POST", &url, &[token], event.clone()).await.unwrap().status, status);
+    }
+    assert_eq!(tag().await, pushed);
+    let explain = format!("{}/explain?ref=one.example/{REPOSITORY}:latest", three.onetag.admin_url());
+    assert_eq!(client::get(&explain, &[]).await.unwrap().json()["answer"], "merged");
+}
+
+#[tokio::test]
+async fn t14_a_host_that_is_not_onetags_is_refused_and_an_absolute_target_counts() {
+    let three = Three::start("[server]\nhosts = [\"onetag.example\"]\n").await;
+    let path = format!("/v2/{REPOSITORY}/manifests/latest");
+    for (host, status) in [
+        ("onetag.example", 200),
+        ("ONETAG.example:5080", 200),
+        ("two.onetag.example", 200),
+        ("evil.example", 421),
+        ("127.0.0.1", 421),
+    ] {
+        assert_eq!(three.ask(&path, "", host).await.status, status, "{host}");
+    }
+    for (head, status) in [
+        ("GET http://evil.example/v2/ HTTP/1.1\r\nhost: onetag.example", "421"),
+        ("GET http://onetag.example/v2/ HTTP/1.1\r\nhost: evil.example", "200"),
+        ("GET /v2/ HTTP/1.1", "400"),
+        ("GET /v2/ HTTP/1.1\r\nhost: onetag.example\r\nhost: evil.example", "400"),
+        ("GET /v2/ HTTP/1.1\r\nhost: onetag.example@evil.example", "400"),
+    ] {
+        let raw = format!("{head}\r\nconnection: close\r\n\r\n");
+        let mut stream = send_raw(three.onetag.address(), raw.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn t10_nothing_of_a_client_reaches_the_upstream_but_what_it_asks_for() {
+    let registry = Registry::start().await;
+    Legacy::docker().push(&registry, "latest");
+    let onetag = serve_config(&format!("[upstream]\nurl = \"{}\"\n{ALL}", registry.url()), &[]);
+    let odd = [
+        ("connection", "authorization, x-secret"),
+        ("authorization", "Basic am86aHVudGVyMg=="),
+        ("x-secret", "canary"),
+        ("cookie", "canary"),
+        ("proxy-authorization", "canary"),
+        ("x-forwarded-for", "canary"),
+        ("te", "trailers"),
+        ("expect", "canary"),
+    ];
+    let urls = [
+        format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url()),
+        format!("{}/v2/{REPOSITORY}/tags/list", onetag.url()),
+    ];
+    for url in &urls {
+        client::get(url, &[&[ACCEPT], &odd[..7]].concat()).await.unwrap();
+    }
+    client::request("POST", &format!("{}/v2/{REPOSITORY}/blobs/uploads/", onetag.url()), &odd[..7], "")
+        .await
+        .unwrap();
+    assert!(registry.requests().len() > 3);
+    for request in registry.requests() {
+        for (name, _) in odd {
+            let sent = request.header(name);
+            assert!(sent.is_none() || name == "connection", "{name}: {sent:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_onetag_itself_is_found_out() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let onetag = serve(&format!("http://{address}"), &["--listen", &address]);
+    let got =
+        client::get(&format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url()), &[ACCEPT]).await.unwrap();
+    assert!(got.status >= 500, "{}", got.status);
+    let url = format!("{}/v2/{REPOSITORY}/tags/list", onetag.url());
+    assert!(client::get(&url, &[]).await.unwrap().status >= 500);
+    let log = whole_log(onetag);
+    assert!(log.contains("its upstream leads back to it"), "{log}");
+    assert!(log.lines().count() < 60, "{} lines", log.lines().count());
+}
+
+#[tokio::test]
+async fn tags_of_members_are_hidden_and_pages_are_whole() {
+    let registry = Registry::start().await;
+    let image = Legacy::docker().amd64;
+    for n in 0..30 {
+        registry.push(REPOSITORY, &format!("v{n:02}"), &image);
+        registry.push(REPOSITORY, &format!("v{n:02}-arm"), &image);
+    }
+    registry.push(REPOSITORY, "lone-arm64", &image);
+    let settings = format!("[upstream]\nurl = \"{}\"\n[merge]\nhide_members = true\n", registry.url());
+    let onetag = serve_config(&settings, &[]);
+    let all: Vec<String> =
+        std::iter::once("lone-arm64".to_owned()).chain((0..30).map(|n| format!("v{n:02}"))).collect();
+    for n in [0, 1, 7, 31, 100] {
+        let (mut found, mut next) = (Vec::new(), Some(format!("/v2/{REPOSITORY}/tags/list?n={n}")));
+        while let Some(path) = next {
+            let page = client::get(&format!("{}{path}", onetag.url()), &[]).await.unwrap();
+            let tags = page.json()["tags"].as_array().unwrap().clone();
+            assert!(tags.len() <= n);
+            found.extend(tags.iter().map(|tag| tag.as_str().unwrap().to_owned()));
+            next = page
+                .header("link")
+                .map(|link| link.trim_start_matches('<').split_once('>').unwrap().0.to_owned());
+        }
+        assert_eq!(found, if n == 0 { Vec::new() } else { all.clone() }, "{n}");
+    }
+    let wrong = client::get(&format!("{}/v2/{REPOSITORY}/tags/list?n=x", onetag.url()), &[]).await.unwrap();
+    assert_eq!((refusal(&wrong).0, &*refusal(&wrong).1), (400, "PAGINATION_NUMBER_INVALID"));
+}
+
+#[tokio::test]
+async fn a_registry_without_a_list_of_referrers_has_the_tag_that_stands_for_it() {
+    let registry = Registry::builder().without_referrers().start().await;
+    let legacy = Legacy::oci();
+    legacy.push(&registry, "latest");
+    let digest = legacy.amd64.digest();
+    let entry = |kind: &str| {
+        format!(
+            r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":3,"artifactType":"{kind}"}}"#,
+            sha256(kind)
+        )
+    };
+    let listed = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{},{}]}}"#,
+        entry("a/b"),
+        entry("c/d")
+    );
+    registry.put_manifest(
+        REPOSITORY,
+        &digest.replace(':', "-"),
+        "application/vnd.oci.image.index.v1+json",
+        listed.as_bytes(),
+    );
+    let onetag = serve(&registry.url(), &[]);
+    let get = async |query: &str| {
+        client::get(&format!("{}/v2/{REPOSITORY}/referrers/{digest}{query}", onetag.url()), &[])
+            .await
+            .unwrap()
+    };
+    assert_eq!(get("").await.text(), listed);
+    let chosen = get("?artifactType=c%2Fd").await;
+    assert_eq!(chosen.header("oci-filters-applied"), Some("artifactType"));
+    assert_eq!(chosen.json()["manifests"].as_array().unwrap().len(), 1);
+    let none = client::get(&format!("{}/v2/{REPOSITORY}/referrers/{}", onetag.url(), sha256("x")), &[])
+        .await
+        .unwrap();
+    assert_eq!(none.status, 404);
+}
