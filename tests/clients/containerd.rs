@@ -55,6 +55,19 @@ impl Containerd {
         self.run(&["images", "pull", "--hosts-dir", &hosts, "--platform", &platform, reference]);
     }
 
+    /// Pulls with the hosts of a directory; the content of `/arch` in the image.
+    pub(crate) fn pulled_with(&self, hosts: &str, architecture: &str, reference: &str) -> String {
+        let platform = format!("linux/{architecture}");
+        self.run(&["images", "pull", "--hosts-dir", hosts, "--platform", &platform, reference]);
+        self.arch_file(architecture, reference)
+    }
+
+    /// What is said where such a pull fails.
+    pub(crate) fn refused_with(&self, hosts: &str, reference: &str) -> String {
+        let pull = ["images", "pull", "--hosts-dir", hosts, reference];
+        try_run(&mut command(&self.scratch), &pull).expect_err("it is refused")
+    }
+
     /// Makes `address` the mirror of [`ELSEWHERE`].
     fn mirror(&self, address: &str) {
         let hosts = format!("[host.\"http://{address}\"]\n  capabilities = [\"pull\", \"resolve\"]\n");

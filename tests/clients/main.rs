@@ -5,6 +5,7 @@
 //! visibly, and fails them where the environment has `CI` set.
 
 mod buildah;
+mod client_config;
 mod containerd;
 mod docker;
 mod platforms;

@@ -49,6 +49,14 @@ impl Podman {
         self.run(&["pull", "--tls-verify=false", "--arch", architecture, reference]);
     }
 
+    /// Pulls with the registries of a file; the content of `/arch` in the image.
+    pub(crate) fn pulled_with(&self, registries: &str, architecture: &str, reference: &str) -> String {
+        let mut command = self.command();
+        command.env("CONTAINERS_REGISTRIES_CONF", registries);
+        run(&mut command, &["pull", "--arch", architecture, reference]);
+        self.arch_file(reference)
+    }
+
     /// Makes `address` the mirror of [`ELSEWHERE`].
     fn mirror(&self, address: &str) {
         let registry = format!("[[registry]]\nlocation = \"{ELSEWHERE}\"\n");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use onetag_config::{Config, CredentialSource, Size, Warm, WarmReference};
+use onetag_config::{Config, CredentialSource, Size, UpstreamUrl, Warm, WarmReference};
 use onetag_oci::Repository;
 
 use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
@@ -21,7 +21,9 @@ const FURTHER: &str = "registries";
 pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Failure> {
     let mut sites = Vec::new();
     if config.upstream.url.is_some() {
-        let namespaces = config.upstream.url.iter().map(|url| url.authority().into()).collect();
+        // Docker Hub's registry has another address than the name that clients send.
+        let namespaces = |url: &UpstreamUrl| [url.authority().into(), url.registry_name().into()];
+        let namespaces = config.upstream.url.iter().flat_map(namespaces).collect();
         let resolver = resolver(config, share(config), config.cache.data_dir.clone(), metrics)?;
         let asks_upstream = config.upstream.credentials == CredentialSource::Client;
         let (name, prefix, hosts, library) = ("".into(), None, Vec::new(), false);
