@@ -1,4 +1,4 @@
-//! Real container clients pull through onetag from a real registry.
+//! Real container clients pull and push through onetag, in front of a real registry.
 //!
 //! Each test starts its own registry, its own onetag and, where the client needs one, its own daemon,
 //! all on free ports and in a temporary directory. A client that is not installed skips its tests
@@ -9,5 +9,6 @@ mod containerd;
 mod docker;
 mod platforms;
 mod podman;
+mod push;
 mod skopeo;
 mod support;

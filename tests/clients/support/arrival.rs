@@ -53,6 +53,26 @@ pub(crate) trait Puller {
     fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String>;
 }
 
+/// A client that can push, too.
+pub(crate) trait Pusher: Puller {
+    /// Gives its credentials to the client, and the registry's word on them; where it keeps none, with each call.
+    ///
+    /// # Errors
+    /// What the client printed, if it does not get in.
+    fn log_in(&self, _address: &str) -> Result<String, String> {
+        Ok(String::new())
+    }
+
+    /// Loads an image into the client, pushes it, and takes it away again. Returns what the client printed.
+    ///
+    /// # Errors
+    /// What the client printed, if it fails.
+    ///
+    /// # Panics
+    /// If the client does not load the image.
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String>;
+}
+
 /// `platform` as up to three arguments, behind the flags for os, architecture and variant.
 pub(crate) fn platform_args<'a>(flags: [&'a str; 3], platform: &'a str) -> Vec<&'a str> {
     flags.into_iter().zip(platform.split('/')).flat_map(|(flag, part)| [flag, part]).collect()
