@@ -112,6 +112,10 @@ impl Puller for Buildah {
 }
 
 impl Pusher for Buildah {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
     fn log_in(&self, address: &str) -> Result<String, String> {
         let (user, password) = self.way.login.as_ref().expect("somebody logs in");
         let login = ["login", &self.transport(), "--username", user, "--password", password, address];

@@ -180,6 +180,10 @@ impl Puller for Containerd {
 }
 
 impl Pusher for Containerd {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
     fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
         let archive = archive(&self.scratch, image, reference);
         self.run(&["images", "import", "--all-platforms", "--no-unpack", &archive]);

@@ -125,6 +125,10 @@ impl Puller for Docker {
 }
 
 impl Pusher for Docker {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
     fn log_in(&self, address: &str) -> Result<String, String> {
         self.trust(address);
         let (user, password) = self.way.login.as_ref().expect("somebody logs in");
@@ -237,7 +241,8 @@ fn docker_pulls_through_onetag_as_the_mirror_of_docker_hub() {
         return;
     }
     let Some(site) = Site::start(Form::Docker) else { return };
-    let docker = Docker::start_with(Way::default(), &[format!("--registry-mirror=http://{}", site.address())]);
+    let docker =
+        Docker::start_with(Way::default(), &[format!("--registry-mirror=http://{}", site.address())]);
     let reference = reference_in("docker.io");
     for architecture in ARCHITECTURES {
         docker.pull_for(architecture, &reference);

@@ -4,11 +4,13 @@
 //! all on free ports and in a temporary directory. A client that is not installed skips its tests
 //! visibly, and fails them where the environment has `CI` set.
 
+mod access;
 mod buildah;
 mod containerd;
 mod docker;
 mod platforms;
 mod podman;
 mod push;
+mod refusal;
 mod skopeo;
 mod support;

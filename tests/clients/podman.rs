@@ -119,6 +119,10 @@ impl Puller for Podman {
 }
 
 impl Pusher for Podman {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
     fn log_in(&self, address: &str) -> Result<String, String> {
         let (user, password) = self.way.login.as_ref().expect("somebody logs in");
         let login = ["login", &self.transport(), "--username", user, "--password", password, address];

@@ -14,7 +14,8 @@ use crate::support::{Arrival, Front, PLATFORMS, Pusher, Scratch, Way, large_imag
 fn assert_merges_what_is_pushed(client: &dyn Pusher, front: &Front) {
     let latest = front.reference("latest");
     let pull = |platform| client.pull(platform, &latest).unwrap_or_else(|failure| panic!("{failure}"));
-    let push = |image, tag| client.push(image, &front.reference(tag)).unwrap_or_else(|failure| panic!("{failure}"));
+    let push =
+        |image, tag| client.push(image, &front.reference(tag)).unwrap_or_else(|failure| panic!("{failure}"));
     let [amd64, arm64] = PLATFORMS.map(large_image);
     push(&amd64, "latest");
     assert_eq!(pull(PLATFORMS[0]), Arrival::of(&amd64));
@@ -90,7 +91,9 @@ fn docker_has_its_layers_mounted_from_the_repository_that_it_pushed_to_before() 
     let told = docker.push(&image, &front.reference_in("team/other", "latest")).expect("the second push");
     assert_eq!(told.matches("Mounted from team/app").count(), image.layers.len(), "{told}");
     assert_eq!(front.mounts("team/other"), image.layers.len());
-    assert_eq!(docker.pull(PLATFORMS[0], &front.reference_in("team/other", "latest")), Ok(Arrival::of(&image)));
+    let client: &dyn Pusher = &docker;
+    let arrival = client.pull(PLATFORMS[0], &front.reference_in("team/other", "latest"));
+    assert_eq!(arrival, Ok(Arrival::of(&image)));
 }
 
 /// Both images of the merged index, and the index itself, go to another repository of the same registry.
@@ -105,23 +108,26 @@ fn skopeo_copies_the_merged_index_to_another_repository_by_mounts() {
     skopeo.call("copy", &["src", "dest"], &copy).expect("skopeo copies");
     assert_eq!(front.index("team/other", "latest").body, front.index("team/app", "latest").body);
     let layers: usize = images.iter().map(|image| image.layers.len()).sum();
-    assert_eq!(front.mounts("team/other"), layers + images.len(), "each layer and each config");
+    assert_eq!(front.mounts("team/other"), layers, "each layer; configs are uploaded");
 }
 
 #[test]
 fn skopeo_sync_takes_the_merged_index_to_a_directory_and_back_without_changing_it() {
     let Some(front) = Front::open() else { return };
     let Some(skopeo) = Skopeo::reaching(front.way()) else { return };
-    let images = push_both(&skopeo, &front);
+    let client: &dyn Pusher = &skopeo;
+    let images = push_both(client, &front);
     let scratch = Scratch::new();
     let folder = scratch.arg("synced");
     let repository = format!("{}/team/app", front.address());
     let out = ["--src", "docker", "--dest", "dir", "--all", "--preserve-digests", &repository, &folder];
     skopeo.call("sync", &["src"], &out).expect("skopeo takes the repository");
     let merged = front.index("team/app", "latest").body;
-    let taken = std::fs::read(scratch.path("synced/app:latest/manifest.json")).expect("the merged tag is there");
+    let taken =
+        std::fs::read(scratch.path("synced/app:latest/manifest.json")).expect("the merged tag is there");
     assert_eq!(sha256(&taken), sha256(&merged));
-    let member = std::fs::read(scratch.path("synced/app:latest-arm/manifest.json")).expect("the member is there");
+    let member =
+        std::fs::read(scratch.path("synced/app:latest-arm/manifest.json")).expect("the member is there");
     assert_eq!(sha256(member), images[1].digest());
 
     let copies = format!("{}/copies", front.address());
@@ -129,7 +135,7 @@ fn skopeo_sync_takes_the_merged_index_to_a_directory_and_back_without_changing_i
     skopeo.call("sync", &["dest"], &back).expect("skopeo brings it back");
     assert_eq!(front.index("copies/app", "latest").body, merged);
     for (platform, image) in PLATFORMS.iter().zip(&images) {
-        let arrival = skopeo.pull(platform, &front.reference_in("copies/app", "latest"));
+        let arrival = client.pull(platform, &front.reference_in("copies/app", "latest"));
         assert_eq!(arrival, Ok(Arrival::of(image)));
     }
 }

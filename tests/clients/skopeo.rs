@@ -87,6 +87,10 @@ impl Puller for Skopeo {
 }
 
 impl Pusher for Skopeo {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
     fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
         let source = format!("oci-archive:{}", archive(&self.scratch, image, reference));
         self.call("copy", &["dest"], &[&source, &format!("docker://{reference}")])

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use testkit::image::Image;
 
+use super::way::Way;
+
 /// An image as it arrived at a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -55,6 +57,9 @@ pub(crate) trait Puller {
 
 /// A client that can push, too.
 pub(crate) trait Pusher: Puller {
+    /// What it is given to be let in.
+    fn way(&mut self) -> &mut Way;
+
     /// Gives its credentials to the client, and the registry's word on them; where it keeps none, with each call.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Images of some megabytes.
+//! Images that nobody else has, with their platform in the file `/arch`.
 
 use testkit::image::Image;
 
@@ -10,12 +10,16 @@ pub(crate) const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 /// Bytes in each of the large layers.
 const LARGE: usize = 3 << 20;
 
-/// An image that nobody else has: its platform in the file `/arch`, and two layers that do not become smaller.
+/// An image of a few bytes.
+pub(crate) fn small_image(platform: &str) -> Image {
+    Image::builder(platform).file("/arch", platform.as_bytes()).seed(fresh_seed()).build()
+}
+
+/// An image with two large layers, which do not become smaller.
 pub(crate) fn large_image(platform: &str) -> Image {
     let seed = fresh_seed();
-    let builder = Image::builder(platform).file("/arch", platform.as_bytes());
-    let builder = builder.file("/data/first", &noise(seed)).file("/data/second", &noise(!seed));
-    builder.seed(seed).build()
+    let builder = Image::builder(platform).file("/arch", platform.as_bytes()).seed(seed);
+    builder.file("/data/first", &noise(seed)).file("/data/second", &noise(!seed)).build()
 }
 
 /// Bytes that look random (xorshift64).
