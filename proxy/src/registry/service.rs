@@ -73,6 +73,7 @@ impl Registry {
                 let answer = Box::pin(webhook.answer(&self.routes, &self.metrics, &parts, body));
                 (Route::Notifications, answer.instrument(span.clone()).await)
             }
+            _ if parts.method == Method::CONNECT => (Route::Other, Err(RegistryError::method("GET, HEAD"))),
             _ => match Endpoint::parse(parts.uri.path()) {
                 Ok(endpoint) => {
                     let route = endpoint.route();
