@@ -8,6 +8,7 @@ mod access;
 mod buildah;
 mod containerd;
 mod docker;
+mod mirror;
 mod platforms;
 mod podman;
 mod push;
