@@ -28,6 +28,12 @@ impl Docker {
         (docker_is_available() && available(&["mount", "unshare"])).then(|| Self::start_with(way, &[]))
     }
 
+    /// The same, with a mirror of Docker Hub.
+    pub(crate) fn mirrored_by(url: &str) -> Option<Self> {
+        let mirror = format!("--registry-mirror={url}");
+        docker_is_available().then(|| Self::start_with(Way::default(), &[mirror]))
+    }
+
     fn start() -> Self {
         Self::start_with(Way::default(), &[])
     }
@@ -237,12 +243,8 @@ fn docker_pulls_either_platform_of_tags_that_buildx_pushed() {
 
 #[test]
 fn docker_pulls_through_onetag_as_the_mirror_of_docker_hub() {
-    if !docker_is_available() {
-        return;
-    }
     let Some(site) = Site::start(Form::Docker) else { return };
-    let docker =
-        Docker::start_with(Way::default(), &[format!("--registry-mirror=http://{}", site.address())]);
+    let Some(docker) = Docker::mirrored_by(&format!("http://{}", site.address())) else { return };
     let reference = reference_in("docker.io");
     for architecture in ARCHITECTURES {
         docker.pull_for(architecture, &reference);

@@ -9,6 +9,7 @@ mod buildah;
 mod client_config;
 mod containerd;
 mod docker;
+mod mirror;
 mod platforms;
 mod podman;
 mod push;

@@ -74,11 +74,11 @@ impl Podman {
         self.arch_file(reference)
     }
 
-    /// Makes `address` the mirror of [`ELSEWHERE`].
-    fn mirror(&self, address: &str) {
-        let registry = format!("[[registry]]\nlocation = \"{ELSEWHERE}\"\n");
-        let mirror = format!("[[registry.mirror]]\nlocation = \"{address}\"\ninsecure = true\n");
-        self.scratch.write("registries.conf", &(registry + &mirror));
+    /// Makes `location`, an address and perhaps a path, the mirror of a registry.
+    pub(crate) fn mirror(&self, registry: &str, location: &str) {
+        let registry = format!("[[registry]]\nlocation = \"{registry}\"\n");
+        let mirror = format!("[[registry.mirror]]\nlocation = \"{location}\"\ninsecure = true\n");
+        self.scratch.write("registries.conf", registry + &mirror);
     }
 
     fn inspect(&self, reference: &str, field: &str) -> String {
@@ -197,7 +197,7 @@ fn podman_pulls_either_platform_of_tags_that_buildx_pushed() {
 #[test]
 fn podman_pulls_through_onetag_as_the_mirror_of_another_registry() {
     let Some((site, podman)) = set_up(Form::Oci) else { return };
-    podman.mirror(&site.address());
+    podman.mirror(ELSEWHERE, &site.address());
     let reference = reference_in(ELSEWHERE);
     for architecture in ARCHITECTURES {
         podman.pull_arch(architecture, &reference);

@@ -1,5 +1,7 @@
 //! What clients may not do, they are told in words that help.
 
+use testkit::Authority;
+
 use crate::buildah::Buildah;
 use crate::containerd::Containerd;
 use crate::docker::Docker;
@@ -153,4 +155,27 @@ fn skopeo_is_refused_without_a_certificate_of_its_own() {
 #[test]
 fn containerd_is_refused_without_a_certificate_of_its_own() {
     assert_needs_a_certificate(Containerd::reaching, Loopback::V4);
+}
+
+#[track_caller]
+fn assert_checks_the_certificate<C: Pusher>(reaching: fn(Way) -> Option<C>, loopback: Loopback) {
+    let Some(front) = Front::with_tls(loopback) else { return };
+    let stranger = Way { authority: Some(Authority::new().ca_pem()), ..front.way() };
+    let Some(client) = reaching(stranger) else { return };
+    assert_refuses(&client, &front, "x509: certificate signed by unknown authority");
+}
+
+#[test]
+fn docker_does_not_push_to_a_certificate_of_another_authority() {
+    assert_checks_the_certificate(Docker::reaching, Loopback::V6);
+}
+
+#[test]
+fn skopeo_does_not_push_to_a_certificate_of_another_authority() {
+    assert_checks_the_certificate(Skopeo::reaching, Loopback::V4);
+}
+
+#[test]
+fn containerd_does_not_push_to_a_certificate_of_another_authority() {
+    assert_checks_the_certificate(Containerd::reaching, Loopback::V4);
 }
