@@ -140,13 +140,18 @@ impl MergedStore {
         }
     }
 
+    /// Whether any digest of this repository is in another one.
+    pub fn has_sources(&self, repository: &Repository) -> bool {
+        self.with_sources.read().unwrap_or_else(PoisonError::into_inner).contains(repository)
+    }
+
     /// The other repository in which a digest of this one is, if it is in another.
     pub async fn source(
         &self,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<Repository>, Failure> {
-        if !self.with_sources.read().unwrap_or_else(PoisonError::into_inner).contains(repository) {
+        if !self.has_sources(repository) {
             return Ok(None);
         }
         if let Some(source) = self.sources.get(&(repository.clone(), digest.clone())) {

@@ -101,19 +101,10 @@ pub struct TagRecord {
 }
 
 impl TagRecord {
-    /// That there is no such tag, for somebody to whom nothing else is said.
-    pub fn absent() -> Self {
-        let now = Instant::now();
-        Self {
-            tagged: None,
-            withheld: None,
-            confirmed: now,
-            fresh_until: now,
-            stale: false,
-            held: None,
-            expired: false,
-            seen: 0,
-        }
+    /// The other repositories that the answer is made of.
+    pub fn sources(&self) -> impl Iterator<Item = &Repository> {
+        let tags = self.tagged.iter().flat_map(|tagged| &tagged.basis.tags);
+        tags.filter_map(|(address, _)| address.repository.as_ref())
     }
 }
 

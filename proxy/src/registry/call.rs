@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use onetag_oci::Repository;
+use onetag_oci::{Digest, Repository, Tag};
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
@@ -14,7 +14,8 @@ use super::external::External;
 use super::peer::Peer;
 use super::routes::{Names, Route};
 use crate::access::{Access, Action, Caller};
-use crate::resolve::Resolver;
+use crate::cache::TagRecord;
+use crate::resolve::{ResolveError, Resolver};
 
 /// The request of somebody.
 pub(super) struct Call<'a> {
@@ -88,6 +89,28 @@ impl<'a> Call<'a> {
                 Err(RegistryError::new(Code::Denied, "you may not change this repository through onetag"))
             }
         }
+    }
+
+    /// Leaves to the upstream alone whatever is asked of a digest that is in a repository which the caller may not read
+    /// (rule X2): the one that it asks may have it as well.
+    pub(super) async fn keep_within(&mut self, names: &Names, digest: &Digest) -> Result<(), RegistryError> {
+        if !self.may_all(Action::Pull) {
+            let sources = self.resolver.sources(&names.inner, digest).await?;
+            if !sources.iter().all(|source| self.may(Action::Pull, source)) {
+                self.resolver = Arc::new(self.resolver.alone());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a tag answers who asks: nothing of it is in a repository that the caller may not read (rule X2).
+    pub(super) async fn tag(&mut self, names: &Names, tag: &Tag) -> Result<TagRecord, ResolveError> {
+        let record = self.resolver.tag(&names.inner, tag).await?;
+        if self.may_all(Action::Pull) || record.sources().all(|source| self.may(Action::Pull, source)) {
+            return Ok(record);
+        }
+        self.resolver = Arc::new(self.resolver.alone());
+        self.resolver.tag(&names.inner, tag).await
     }
 
     /// Whether a caller that sent no credentials has to be asked for them before anything else: clients learn that

@@ -305,7 +305,9 @@ impl From<ResolveError> for RegistryError {
                 retry_after: Some(Duration::from_secs(1)),
                 ..Self::new(Code::Unavailable, "the data directory cannot be read just now")
             },
-            ResolveError::Lost(_) => Self::new(Code::Internal, "an internal error; the log has more"),
+            ResolveError::Lost(_) | ResolveError::ForOneAlone => {
+                Self::new(Code::Internal, "an internal error; the log has more")
+            }
         }
     }
 }

@@ -1,18 +1,17 @@
 //! Manifests and indexes, by tag and by digest.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use onetag_oci::{Accept, Digest, Repository, Tag};
 
 use crate::cache::Content;
-use crate::resolve::Resolver;
 
 use super::body::Body;
+use super::call::Call;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::routes::Names;
 
 /// The header that names the digest of what a response is about.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -28,15 +27,20 @@ const SKEW: HeaderName = HeaderName::from_static("onetag-skew");
 
 /// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
 pub(super) async fn by_tag(
-    resolver: &Arc<Resolver>,
-    headers: &HeaderMap,
-    repository: &Repository,
+    call: &mut Call<'_>,
+    names: &Names,
     tag: &Tag,
     endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
-    // A token is to be good for every repository that the merge needs.
-    let wide = |error| RegistryError::from(error).with_scopes(&resolver.others(repository, tag));
-    let record = resolver.tag(repository, tag).await.map_err(wide)?;
+    let record = match call.tag(names, tag).await {
+        Ok(record) => record,
+        // A token is to be good for every repository that the merge needs.
+        Err(error) => {
+            let others = call.resolver.others(&names.inner, tag);
+            return Err(RegistryError::from(error).with_scopes(&others));
+        }
+    };
+    let headers = &call.request.headers;
     let tagged = record.tagged.as_ref().ok_or_else(|| match &record.withheld {
         Some(why) => RegistryError::new(Code::ManifestUnknown, why.to_string()),
         None => endpoint.absent(),
@@ -45,7 +49,7 @@ pub(super) async fn by_tag(
     let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
         respond(headers, &tagged.content)
     } else {
-        let single = resolver.single(repository, tagged).await?;
+        let single = call.resolver.single(&names.inner, tagged).await?;
         let none = "the client accepts no image index, and this one has no linux/amd64 image";
         match single {
             Some(single) => respond(headers, &single),
@@ -64,14 +68,13 @@ pub(super) async fn by_tag(
 
 /// Answers a request for a digest: these bytes or none (rule T10).
 pub(super) async fn by_digest(
-    resolver: &Arc<Resolver>,
-    headers: &HeaderMap,
+    call: &Call<'_>,
     repository: &Repository,
     digest: &Digest,
     endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
-    let content = resolver.manifest(repository, digest).await?.ok_or_else(|| endpoint.absent())?;
-    Ok(respond(headers, &content))
+    let content = call.resolver.manifest(repository, digest).await?.ok_or_else(|| endpoint.absent())?;
+    Ok(respond(&call.request.headers, &content))
 }
 
 /// The content, or the word that the client has it already.

@@ -27,9 +27,8 @@ pub(super) async fn list(
     endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
     let resolver = &call.resolver;
-    if !resolver.grants_digest(&names.inner, digest).await? {
-        return Err(endpoint.absent());
-    }
+    // The list itself is always the upstream's, to the caller's own credentials.
+    let is_granted = resolver.grants_digest(&names.inner, digest).await?;
     // Where nobody can say whose image this is, an empty list would say that it is unsigned.
     let source = resolver.source(&names.inner, digest).await?;
     let home = source.as_ref().unwrap_or(&names.inner);
@@ -40,7 +39,11 @@ pub(super) async fn list(
     };
     let listed = match listed {
         // Only what was pushed through here can refer to an index that onetag made.
-        Err(error) if error.code() == Code::NameUnknown && resolver.is_merged(&names.inner, digest).await => {
+        Err(error)
+            if error.code() == Code::NameUnknown
+                && is_granted
+                && resolver.is_merged(&names.inner, digest).await =>
+        {
             Response::builder()
                 .header(CONTENT_TYPE, INDEX)
                 .body(Bytes::from_static(NONE))

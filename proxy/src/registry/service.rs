@@ -112,9 +112,9 @@ impl Registry {
         let route = self.routes.route(request, endpoint)?;
         let namespace = route.namespace.clone();
         let access = self.access.load();
-        let call = Call::of(request, route, (&access, &self.external), peer).await?;
+        let mut call = Call::of(request, route, (&access, &self.external), peer).await?;
         let mut answered = match request.method {
-            Method::GET | Method::HEAD => self.read(&call, endpoint).await,
+            Method::GET | Method::HEAD => self.read(&mut call, endpoint).await,
             _ => Box::pin(self.change(&call, endpoint, body)).await,
         };
         if let Err(error) = &answered
@@ -132,7 +132,7 @@ impl Registry {
         answered
     }
 
-    async fn read(&self, call: &Call<'_>, endpoint: &Endpoint) -> Result<Response<Body>, RegistryError> {
+    async fn read(&self, call: &mut Call<'_>, endpoint: &Endpoint) -> Result<Response<Body>, RegistryError> {
         let Some(outer) = endpoint.repository() else {
             return match endpoint {
                 Endpoint::Catalog => Box::pin(catalog::list(call)).await,
@@ -141,14 +141,17 @@ impl Registry {
         };
         let names = call.route.names(outer)?;
         call.demand(Action::Pull, &names, endpoint)?;
-        let headers = &call.request.headers;
+        if let Endpoint::Manifest(_, Reference::Digest(digest))
+        | Endpoint::Blob(_, digest)
+        | Endpoint::Referrers(_, digest) = endpoint
+        {
+            call.keep_within(&names, digest).await?;
+        }
         // Tags alone are answered where they stand: what the others need would make each of those larger, too.
         match endpoint {
-            Endpoint::Manifest(_, Reference::Tag(tag)) => {
-                manifest::by_tag(&call.resolver, headers, &names.inner, tag, endpoint).await
-            }
+            Endpoint::Manifest(_, Reference::Tag(tag)) => manifest::by_tag(call, &names, tag, endpoint).await,
             Endpoint::Manifest(_, Reference::Digest(digest)) => {
-                Box::pin(manifest::by_digest(&call.resolver, headers, &names.inner, digest, endpoint)).await
+                Box::pin(manifest::by_digest(call, &names.inner, digest, endpoint)).await
             }
             Endpoint::Blob(_, digest) => {
                 Box::pin(blob::get(call, &self.metrics.blob_bytes, &names, digest, endpoint)).await

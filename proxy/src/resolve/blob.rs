@@ -72,7 +72,9 @@ impl Resolver {
     /// so that an early failure is told as such.
     pub async fn blob(self: &Arc<Self>, request: BlobRequest) -> Result<BlobReply, ResolveError> {
         let answered = if self.grants_digest(&request.repository, &request.digest).await? {
-            Asking::new(self, &request).answer().await
+            let answered = Asking::new(self, &request).answer().await;
+            self.note_refusal(std::slice::from_ref(&request.repository), &answered);
+            answered
         } else {
             // The upstream's own answer to a caller for whom nothing is in the cache.
             Asking::new(self, &request).past_the_cache().await
@@ -212,7 +214,7 @@ impl<'a> Asking<'a> {
         }
         match follower.ready(first).await {
             Ok(true) => {}
-            Ok(false) if is_own => return Ok(Cached::Answer(absent())),
+            Ok(false) if is_own && self.resolver.caller.is_none() => return Ok(Cached::Answer(absent())),
             Ok(false) => return Ok(Cached::Pass),
             Err(error) => return failed(error),
         }
@@ -260,17 +262,10 @@ impl<'a> Asking<'a> {
             return Ok(true);
         }
         let key = (repository.clone(), digest.clone());
-        match self
-            .resolver
-            .link_flights
-            .join(key.clone(), || Arc::clone(self.resolver).has_blob(key.clone()))
-            .await?
-        {
-            Err(error) if self.resolver.caller.is_some() && is_denied(&error) => {
-                Arc::clone(self.resolver).has_blob(key).await
-            }
-            known => known,
-        }
+        let ask = || Arc::clone(self.resolver).has_blob(key.clone());
+        let known = self.resolver.link_flights.join(key.clone(), ask).await?;
+        let may_be_anothers = known.as_ref().map_or_else(is_denied, |has| !has);
+        if self.resolver.caller.is_some() && may_be_anothers { ask().await } else { known }
     }
 
     fn part(&self, first: u64, end: Option<u64>) -> Part {

@@ -2,6 +2,7 @@
 //! the bytes that have it (rule T10).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use onetag_oci::{Digest, Document, Reference, Repository};
 
@@ -16,7 +17,7 @@ use super::resolver::{DigestResult, Resolver};
 impl Resolver {
     /// The manifest or index of this digest in this repository; none when there is none.
     pub async fn manifest(self: &Arc<Self>, repository: &Repository, digest: &Digest) -> DigestResult {
-        if self.caller.is_some() && !self.grants_digest(repository, digest).await? {
+        if (self.alone || self.caller.is_some()) && !self.grants_digest(repository, digest).await? {
             return self.manifest_apart(repository, digest).await;
         }
         if let Some(content) = self.manifests.get(repository, digest) {
@@ -25,21 +26,26 @@ impl Resolver {
         let resolver = Arc::clone(self);
         let key = (repository.clone(), digest.clone());
         let fetch = |(repository, digest)| async move { resolver.fetch(&repository, &digest).await };
-        match self.digest_flights.join(key.clone(), || fetch(key)).await? {
-            // Another caller's credentials may have been at work.
-            Err(error) if self.caller.is_some() && is_denied(&error) => self.fetch(repository, digest).await,
-            found => found,
+        let found = self.digest_flights.join(key.clone(), || fetch(key)).await?;
+        // Another caller's credentials may have been at work.
+        let may_be_anothers = found.as_ref().map_or_else(is_denied, Option::is_none);
+        if self.caller.is_none() || !may_be_anothers {
+            return found;
         }
+        let found = self.fetch(repository, digest).await;
+        self.note_refusal(std::slice::from_ref(repository), &found);
+        found
     }
 
     /// The upstream's own answer to a caller for whom nothing is in the cache.
     async fn manifest_apart(&self, repository: &Repository, digest: &Digest) -> DigestResult {
-        let source = self.source(repository, digest).await?;
+        let sources = self.sources(repository, digest).await?;
         let mut answer = Ok(None);
-        for home in source.iter().chain([repository]) {
+        for home in sources.iter().chain([repository]) {
+            let asked = Instant::now();
             match self.document(home, &Reference::Digest(digest.clone())).await {
                 Ok(Some((content, _))) => {
-                    self.note_grant(home);
+                    self.note_grant(home, asked);
                     return Ok(Some(content));
                 }
                 Ok(None) => {}
@@ -60,8 +66,35 @@ impl Resolver {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<Repository>, ResolveError> {
+        if self.alone {
+            return Ok(None);
+        }
         let source = self.merged.source(repository, digest).await;
         source.map_err(ResolveError::Store)
+    }
+
+    /// The other repositories that a digest of this one leads to: that in which it is, or those of the images of an
+    /// index that onetag made (rules X1, X2).
+    pub async fn sources(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Repository>, ResolveError> {
+        if self.alone || !self.merged.has_sources(repository) {
+            return Ok(Vec::new());
+        }
+        if let Some(source) = self.source(repository, digest).await? {
+            return Ok(vec![source]);
+        }
+        let merged = self.merged.find(repository, digest).await.map_err(ResolveError::Store)?;
+        let document = merged.map(|merged| Document::parse(&merged.bytes, &merged.media_type));
+        let Some(Ok(Document::Index(index))) = document else { return Ok(Vec::new()) };
+        let mut sources = Vec::new();
+        for entry in index.manifests {
+            let source = self.source(repository, &entry.digest).await?;
+            sources.extend(source.filter(|source| !sources.contains(source)));
+        }
+        Ok(sources)
     }
 
     /// From now on serves digests of another repository through this one: what it lists as referring to a

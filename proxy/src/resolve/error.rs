@@ -46,6 +46,9 @@ pub enum ResolveError {
     /// What onetag keeps itself cannot be read.
     #[error(transparent)]
     Store(Failure),
+    /// What the upstream answered this caller may not be what it answers others.
+    #[error("the upstream's answer is for one caller alone")]
+    ForOneAlone,
     /// The work ended without a result.
     #[error(transparent)]
     Lost(#[from] FlightLost),

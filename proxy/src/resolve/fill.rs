@@ -124,7 +124,8 @@ impl Resolver {
         if knowledge == Knowledge::Unknown && !candidates.is_empty() {
             self.learn_members(repository, tag, &candidates);
         }
-        let asked: Vec<_> = candidates.iter().filter(|other| knowledge.allows(other.place)).collect();
+        let asked: Vec<_> =
+            candidates.iter().filter(|other| knowledge.allows(other.place) && self.takes(other)).collect();
         let gather = Gather::new(self, repository);
         let home = self.home(repository, tag).await?;
         let policy = rule.policy_for(repository, tag);
@@ -151,9 +152,14 @@ impl Resolver {
         Ok(case)
     }
 
+    /// Whether a candidate may be a member of what is answered.
+    fn takes(&self, candidate: &Candidate) -> bool {
+        !self.alone || candidate.address.repository.is_none()
+    }
+
     /// The repository in which a tag is: that of the image which a signature's tag names (rule G2), else
     /// the one that was asked for.
-    async fn home(&self, repository: &Repository, tag: &Tag) -> Result<Repository, ResolveError> {
+    pub(super) async fn home(&self, repository: &Repository, tag: &Tag) -> Result<Repository, ResolveError> {
         let source = match is_referrer(tag).then(|| subject_of(tag)).flatten() {
             Some(digest) => self.source(repository, &digest).await?,
             None => None,

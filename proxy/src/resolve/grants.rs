@@ -13,7 +13,9 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use onetag_oci::{Digest, Repository, Tag};
 
+use crate::cache::TagRecord;
 use crate::flight::Flights;
+use crate::merge::Address;
 use crate::upstream::{ErrorKind, UpstreamError};
 
 use super::error::ResolveError;
@@ -28,20 +30,11 @@ pub(super) struct CallerKey([u8; 32]);
 
 type Key = (CallerKey, Repository);
 
-/// Whether a caller may read a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Permission {
-    /// The upstream lets it.
-    Granted,
-    /// The upstream does not, or there is no such repository. Nobody is told which (threat T2).
-    Hidden,
-}
-
 /// What the upstream allowed callers lately.
 pub(super) struct Grants {
     /// Since when; the time at which the upstream was asked.
     kept: Cache<Key, Instant>,
-    questions: Flights<Key, Result<Permission, ResolveError>>,
+    questions: Flights<Key, Result<bool, ResolveError>>,
     hash: hmac::Key,
     fresh: Duration,
     /// How much longer a grant holds while the upstream fails.
@@ -109,72 +102,88 @@ impl Resolver {
     pub async fn grants_reading(&self, repository: &Repository) -> Result<bool, ResolveError> {
         let Some(caller) = &self.caller else { return Ok(true) };
         let key = (caller.clone(), repository.clone());
-        let age = self.grants.age(&key);
-        if age.is_some_and(|age| age < self.grants.fresh) {
+        let is_younger = |than: Duration| self.grants.age(&key).is_some_and(|age| age < than);
+        if is_younger(self.grants.fresh) {
             return Ok(true);
         }
-        let (upstream, grants) = (self.upstream.clone(), self.grants.kept.clone());
-        let ask = |key: Key| async move {
-            let asked = Instant::now();
-            let answer = upstream.may_read(&key.1).await;
-            match answer {
-                Ok(true) => {
-                    grants.insert(key, asked);
-                    Ok(Permission::Granted)
-                }
-                Ok(false) => {
-                    grants.invalidate(&key);
-                    Ok(Permission::Hidden)
-                }
-                Err(error) => {
-                    if let ErrorKind::Denied(_) = error.kind() {
-                        grants.invalidate(&key);
-                    }
-                    if error.is_forbidden() { Ok(Permission::Hidden) } else { Err(error.into()) }
-                }
-            }
-        };
-        let asked = self.grants.questions.join(key.clone(), || ask(key.clone())).await?;
-        match asked {
-            Ok(permission) => Ok(permission == Permission::Granted),
+        match self.ask_for_grant(&key).await {
             // The upstream fails: its last yes holds a little longer.
             Err(ResolveError::Upstream(error))
-                if error.is_transient()
-                    && self
-                        .grants
-                        .age(&key)
-                        .is_some_and(|age| age < self.grants.fresh + self.grants.stale) =>
+                if error.is_transient() && is_younger(self.grants.fresh + self.grants.stale) =>
             {
                 tracing::debug!(%error, %repository, "an earlier grant is used");
                 Ok(true)
             }
-            Err(error) => Err(error),
+            answered => answered,
         }
     }
 
-    /// The upstream let who asks read something of a repository.
-    pub(super) fn note_grant(&self, repository: &Repository) {
+    /// Asks the upstream whether a caller may read a repository, whatever it said before.
+    async fn ask_for_grant(&self, key: &Key) -> Result<bool, ResolveError> {
+        let (upstream, grants, asked_for) = (self.upstream.clone(), self.grants.kept.clone(), key.clone());
+        let question = || async move {
+            let asked = Instant::now();
+            match upstream.may_read(&asked_for.1).await {
+                Ok(true) => {
+                    grants.insert(asked_for, asked);
+                    Ok(true)
+                }
+                // There is no such repository, or it is not to be seen: nobody is told which (threat T2).
+                Ok(false) => {
+                    grants.invalidate(&asked_for);
+                    Ok(false)
+                }
+                Err(error) => {
+                    if let ErrorKind::Denied(_) = error.kind() {
+                        grants.invalidate(&asked_for);
+                    }
+                    if error.is_forbidden() { Ok(false) } else { Err(error.into()) }
+                }
+            }
+        };
+        self.grants.questions.join(key.clone(), question).await?
+    }
+
+    /// The upstream let who asks read something of a repository, when it was asked at `asked`.
+    pub(super) fn note_grant(&self, repository: &Repository, asked: Instant) {
         if let Some(caller) = &self.caller {
-            self.grants.kept.insert((caller.clone(), repository.clone()), Instant::now());
+            self.grants.kept.insert((caller.clone(), repository.clone()), asked);
         }
     }
 
-    /// Whether who asks may read a digest of a repository: it may be another's in truth (rule X2).
+    /// Takes the grants away that led to an answer which the upstream refuses: an outage must not bring them back.
+    pub(super) fn note_refusal<T>(&self, repositories: &[Repository], answer: &Result<T, ResolveError>) {
+        if let (Some(caller), Err(error)) = (&self.caller, answer)
+            && is_denied(error)
+        {
+            for repository in repositories {
+                self.grants.kept.invalidate(&(caller.clone(), repository.clone()));
+            }
+        }
+    }
+
+    /// Whether who asks may read a digest of a repository: in truth it may be another's, or lead there (rule X2).
     pub async fn grants_digest(
         &self,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<bool, ResolveError> {
+        if self.alone {
+            return Ok(false);
+        }
         if self.caller.is_none() {
             return Ok(true);
         }
         if !self.grants_reading(repository).await? {
             return Ok(false);
         }
-        match self.source(repository, digest).await? {
-            Some(source) => self.grants_reading(&source).await,
-            None => Ok(true),
+        for source in self.sources(repository, digest).await? {
+            // The upstream itself is asked then, for both: this repository may have it as well.
+            if !matches!(self.grants_reading(&source).await, Ok(true)) {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// Whether the answer to a tag may be shared with who asks: nothing of it can be in a repository that it may not
@@ -183,17 +192,57 @@ impl Resolver {
         if self.caller.is_none() {
             return Ok(true);
         }
-        for other in self.others(repository, tag) {
-            match self.grants_reading(&other).await {
+        for involved in self.involved(repository, tag).await? {
+            match self.grants_reading(&involved).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(ResolveError::Upstream(error)) if matches!(error.kind(), ErrorKind::Denied(_)) => {
-                    return Ok(false);
-                }
+                Err(error) if involved != *repository && is_denied(&error) => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
         Ok(true)
+    }
+
+    /// Whether the upstream's answer to this caller is that to all who may read the same repositories. Where nothing
+    /// was found it may be that this one lost its access since it was let in, and what such a caller does not find
+    /// must not be missing for others (threat T21).
+    pub(super) async fn holds_for_all(
+        &self,
+        (repository, tag): &(Repository, Tag),
+        record: &TagRecord,
+    ) -> Result<bool, ResolveError> {
+        let Some(caller) = self.caller.as_ref().filter(|_| !record.stale) else { return Ok(true) };
+        let basis = record.tagged.as_ref().map(|tagged| &tagged.basis);
+        if basis.is_some_and(|basis| basis.alone) {
+            return Ok(true);
+        }
+        let has_given = |of: &Repository| {
+            let home = |address: &Address| address.repository.as_ref().unwrap_or(repository) == of;
+            basis.is_some_and(|basis| basis.tags.iter().any(|(address, _)| home(address)))
+        };
+        for involved in self.involved(repository, tag).await? {
+            if !has_given(&involved)
+                && !matches!(self.ask_for_grant(&(caller.clone(), involved)).await, Ok(true))
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Every repository that the answer to a tag may say something of.
+    pub(super) async fn involved(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Vec<Repository>, ResolveError> {
+        let mut involved = vec![repository.clone()];
+        involved.extend(self.others(repository, tag));
+        let home = self.home(repository, tag).await?;
+        if !involved.contains(&home) {
+            involved.push(home);
+        }
+        Ok(involved)
     }
 
     /// The other repositories that the merge of a tag needs, each once.
@@ -211,7 +260,12 @@ impl Resolver {
     }
 }
 
-/// Whether the upstream answered that this account may not see it, which is no failure.
+/// Whether the upstream answered that this account may not see it, or in a way that holds for this account alone; that
+/// is no failure.
 pub(super) fn is_denied(error: &ResolveError) -> bool {
-    matches!(error, ResolveError::Upstream(error) if matches!(error.kind(), ErrorKind::Denied(_)))
+    match error {
+        ResolveError::Upstream(error) => matches!(error.kind(), ErrorKind::Denied(_)),
+        ResolveError::ForOneAlone => true,
+        _ => false,
+    }
 }

@@ -40,6 +40,8 @@ pub struct Resolver {
     pub(super) upstream: Upstream,
     /// Who asks, where it is not onetag itself.
     pub(super) caller: Option<CallerKey>,
+    /// Whether each repository stands for itself.
+    pub(super) alone: bool,
     shared: Arc<Shared>,
 }
 
@@ -120,7 +122,7 @@ impl Resolver {
             listing: Flights::default(),
             grants: Grants::new(&config.upstream),
         };
-        Self { upstream, caller: None, shared: Arc::new(shared) }
+        Self { upstream, caller: None, alone: false, shared: Arc::new(shared) }
     }
 
     /// The same knowledge, and the upstream asked with a caller's own Authorization, or with none. What is known is
@@ -128,7 +130,16 @@ impl Resolver {
     #[must_use]
     pub fn on_behalf(&self, authorization: Option<HeaderValue>) -> Self {
         let caller = Some(self.grants.caller(authorization.as_ref()));
-        Self { upstream: self.upstream.on_behalf(authorization), caller, shared: Arc::clone(&self.shared) }
+        let upstream = self.upstream.on_behalf(authorization);
+        Self { upstream, caller, alone: false, shared: Arc::clone(&self.shared) }
+    }
+
+    /// The same for somebody who may not read all repositories that an answer is made of (rule X2): each stands for
+    /// itself, and the upstream is asked each time.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        let (upstream, caller) = (self.upstream.clone(), self.caller.clone());
+        Self { upstream, caller, alone: true, shared: Arc::clone(&self.shared) }
     }
 
     /// The registry behind this resolver, for what is only passed through.

@@ -40,6 +40,9 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<TagRecord, ResolveError> {
+        if self.alone {
+            return Box::pin(self.tag_apart(repository, tag)).await;
+        }
         if self.caller.is_some() {
             return Box::pin(self.tag_for_caller(repository, tag)).await;
         }
@@ -52,18 +55,36 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<TagRecord, ResolveError> {
-        if !self.grants_reading(repository).await? || !self.may_share(repository, tag).await? {
-            // Asked now, with the caller's credentials, and kept for nobody.
-            let filled = self.fill(repository, tag).await;
-            self.metrics.tag(if filled.is_ok() { TagAnswer::Filled } else { TagAnswer::Failed });
-            let key = (repository.clone(), tag.clone());
-            return Ok(self.settled(&key, filled?, None, Instant::now()).0);
+        for is_first in [true, false] {
+            if !self.may_share(repository, tag).await? {
+                break;
+            }
+            let answered = if is_first {
+                self.tag_shared(repository, tag).await
+            } else {
+                self.renew(&(repository.clone(), tag.clone())).await
+            };
+            match answered {
+                // Another caller's credentials may have been at work.
+                Err(error) if is_denied(&error) => {}
+                answered => return answered,
+            }
         }
-        match self.tag_shared(repository, tag).await {
-            // Another caller's credentials may have been at work.
-            Err(error) if is_denied(&error) => self.renew(&(repository.clone(), tag.clone())).await,
-            answered => answered,
-        }
+        let answered = self.tag_apart(repository, tag).await;
+        self.note_refusal(&self.involved(repository, tag).await?, &answered);
+        answered
+    }
+
+    /// What the upstream says of a tag to who asks now; kept for nobody.
+    async fn tag_apart(
+        self: &Arc<Self>,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<TagRecord, ResolveError> {
+        let filled = self.fill(repository, tag).await;
+        self.metrics.tag(if filled.is_ok() { TagAnswer::Filled } else { TagAnswer::Failed });
+        let key = (repository.clone(), tag.clone());
+        Ok(self.settled(&key, filled?, None, Instant::now()).0)
     }
 
     async fn tag_shared(
@@ -222,6 +243,11 @@ impl Resolver {
         for _ in 0..RENEWALS {
             let before = self.changes.now();
             record = self.asked(key, last.clone()).await;
+            if let Ok(record) = &record
+                && !self.holds_for_all(key, record).await?
+            {
+                return Err(ResolveError::ForOneAlone);
+            }
             let concerns = |change: &Change| self.depends(key, change);
             let late = self.changes.keep(before, concerns, |late| {
                 if let Ok(record) = &mut record {

@@ -8,6 +8,7 @@ use onetag_oci::{Repository, Tag};
 use serde::Deserialize;
 
 use super::error::ResolveError;
+use super::grants::is_denied;
 use super::resolver::Resolver;
 use crate::flight::FlightLost;
 use crate::merge::{Candidate, Rules};
@@ -58,7 +59,13 @@ impl Resolver {
         }
         let (resolver, of) = (Arc::clone(self), repository.clone());
         let list = || async move { resolver.visible(of).await };
-        let tags = self.listing.join(repository.clone(), list).await??;
+        let tags = match self.listing.join(repository.clone(), list).await? {
+            // Another caller's credentials may have been at work.
+            Err(error) if self.caller.is_some() && is_denied(&error) => {
+                Arc::clone(self).visible(repository.clone()).await?
+            }
+            tags => tags?,
+        };
         Ok(tags.map(|tags| part(&tags, &page)))
     }
 
