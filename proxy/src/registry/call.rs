@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use onetag_oci::{Digest, Repository, Tag};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
@@ -16,6 +17,9 @@ use super::routes::{Names, Route};
 use crate::access::{Access, Action, Caller};
 use crate::cache::TagRecord;
 use crate::resolve::{ResolveError, Resolver};
+
+/// What is escaped in a registry's name: all that no host and port has.
+const NAMESPACE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b':');
 
 /// The request of somebody.
 pub(super) struct Call<'a> {
@@ -124,13 +128,17 @@ impl<'a> Call<'a> {
 
     /// The address of something of a repository, for a client: what stands behind `/v2/<repository>/`.
     pub(super) fn address(&self, names: &Names, rest: &str) -> String {
-        let base = self.external.base(self.request, self.peer.address);
-        format!("{base}/v2/{}/{rest}", names.outer)
+        self.address_of(&format!("/v2/{}/{rest}", names.outer))
     }
 
-    /// What stands before a path, for a client.
-    pub(super) fn base(&self) -> String {
-        self.external.base(self.request, self.peer.address)
+    /// The address of a path, for a client. It names the registry in the client's way: without `ns`, where that is
+    /// how it was named, it would lead to another registry (threat T15).
+    pub(super) fn address_of(&self, path: &str) -> String {
+        let base = self.external.base(self.request, self.peer.address);
+        let Some(namespace) = &self.route.namespace else { return format!("{base}{path}") };
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let namespace = percent_encode(namespace.as_bytes(), NAMESPACE);
+        format!("{base}{path}{separator}ns={namespace}")
     }
 
     /// A repository's name in `[[allow]]`: that of the path, with the prefix of its registry, however a client found

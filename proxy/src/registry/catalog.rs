@@ -13,6 +13,8 @@ use super::error::{Code, RegistryError};
 use super::passed::{MAX_BYTES, local_link};
 use crate::access::Action;
 
+const PATH: &str = "/v2/_catalog";
+
 #[derive(Deserialize, Serialize)]
 struct Catalog {
     repositories: Option<Vec<String>>,
@@ -33,7 +35,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, RegistryErro
     let link = parts
         .headers
         .get(LINK)
-        .and_then(|link| local_link(link, "/v2/_catalog", &call.base(), "/v2/_catalog"));
+        .and_then(|link| local_link(link, PATH, |rest| call.address_of(&format!("{PATH}{rest}"))));
     let mut response = Response::new(Body::full(bytes));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().extend(link.map(|link| (LINK, link)));

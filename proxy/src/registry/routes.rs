@@ -201,6 +201,6 @@ fn below<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 fn namespace(query: Option<&str>) -> Option<std::borrow::Cow<'_, str>> {
     // Most have none, and this is on every request's way.
     query
-        .filter(|query| query.contains("ns=") || query.contains('%'))
-        .and_then(|query| query::parameter(query, "ns"))
+        .filter(|query| query.contains("ns") || query.contains('%'))
+        .and_then(|query| query::parameter_lossy(query, "ns"))
 }

@@ -83,6 +83,11 @@ impl Registry {
             },
         };
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
+        if response.status().is_client_error() || response.status().is_server_error() {
+            // It leads from the client's message to the log.
+            let id = HeaderValue::try_from(id.to_string()).expect("an id is hexadecimal");
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
         if parts.method == Method::HEAD {
             response = without_body(response);
         }
@@ -140,7 +145,9 @@ impl Registry {
             };
         };
         let names = call.route.names(outer)?;
-        call.demand(Action::Pull, &names, endpoint)?;
+        // To ask how far an upload is belongs to pushing.
+        let action = if matches!(endpoint, Endpoint::Upload(..)) { Action::Push } else { Action::Pull };
+        call.demand(action, &names, endpoint)?;
         if let Endpoint::Manifest(_, Reference::Digest(digest))
         | Endpoint::Blob(_, digest)
         | Endpoint::Referrers(_, digest) = endpoint
@@ -159,7 +166,6 @@ impl Registry {
             Endpoint::Tags(_) => Box::pin(tags::list(call, &names, endpoint)).await,
             Endpoint::Referrers(_, digest) => Box::pin(referrers::list(call, &names, digest, endpoint)).await,
             Endpoint::Upload(_, session) if call.request.method == Method::GET => {
-                call.demand(Action::Push, &names, endpoint)?;
                 Box::pin(upload::go_on(call, &self.seal, &names, session, write::nothing())).await
             }
             _ => Err(RegistryError::method(endpoint.methods())),
@@ -213,15 +219,14 @@ fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::empty())
 }
 
-/// The error's response; its id leads from the client's message to the log.
+/// The error's response. Of a loop, which may be many requests, only where it begins is told aloud.
 fn refuse(id: RequestId, error: &RegistryError) -> Response<Body> {
-    let mut response = error.response();
-    if response.status().is_server_error() {
+    let response = error.response();
+    let is_echo = error.code() == Code::Loop && !error.has_cause();
+    if response.status().is_server_error() && !is_echo {
         tracing::warn!(%id, status = response.status().as_u16(), error = error.for_the_log(), "failed");
     } else {
         tracing::debug!(status = response.status().as_u16(), error = error.for_the_log(), "refused");
     }
-    let text = HeaderValue::from_str(&id.to_string()).expect("an id is hexadecimal");
-    response.headers_mut().insert(REQUEST_ID, text);
     response
 }

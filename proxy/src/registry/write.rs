@@ -69,7 +69,7 @@ pub(super) async fn put_manifest<B: Content>(
     };
     let written = changed(&call.resolver, write, body, changes).await?;
     if !written.status.is_success() {
-        return Ok(relay::refusal(&written, call));
+        return Ok(relay::refusal(&written, call, Code::NameUnknown));
     }
     let reference = match (written.headers.get(&CONTENT_DIGEST), reference) {
         (_, Reference::Digest(digest)) => digest.to_string(),
@@ -93,7 +93,7 @@ pub(super) async fn delete_manifest(
     };
     let write = deletion(names, &format!("manifests/{reference}"));
     let written = changed(&call.resolver, write, nothing(), vec![change]).await?;
-    Ok(relay::answer(&written, call))
+    Ok(relay::answer(&written, call, Code::ManifestUnknown))
 }
 
 /// Deletes a blob of a repository.
@@ -105,7 +105,7 @@ pub(super) async fn delete_blob(
     let change = Change::Deleted(names.inner.clone(), digest.clone());
     let write = deletion(names, &format!("blobs/{digest}"));
     let written = changed(&call.resolver, write, nothing(), vec![change]).await?;
-    Ok(relay::answer(&written, call))
+    Ok(relay::answer(&written, call, Code::BlobUnknown))
 }
 
 fn deletion(names: &Names, rest: &str) -> Write {
