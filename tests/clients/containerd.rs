@@ -53,12 +53,14 @@ impl Containerd {
         args
     }
 
-    /// Tells of the certificates in `folder` for `host`; returns where that stands.
+    /// Tells of the certificates in `folder` for `host`; returns where that stands. Not by `--tlscacert` and its like:
+    /// without a `hosts.toml`, what is on a loopback address is spoken to over plain HTTP.
     fn hosts(&self, host: &str, folder: &str) -> String {
-        let mut hosts = format!("[host.\"https://{host}\"]\n  ca = \"{folder}/ca.crt\"\n");
-        if self.way.identity.is_some() {
-            hosts += &format!("  client = [[\"{folder}/client.cert\", \"{folder}/client.key\"]]\n");
-        }
+        let client = match self.way.identity {
+            Some(_) => format!("  client = [[\"{folder}/client.cert\", \"{folder}/client.key\"]]\n"),
+            None => String::new(),
+        };
+        let hosts = format!("[host.\"https://{host}\"]\n  ca = \"{folder}/ca.crt\"\n{client}");
         self.scratch.write(&format!("hosts/{host}/hosts.toml"), hosts);
         self.scratch.arg("hosts")
     }

@@ -44,7 +44,7 @@ impl Docker {
         let args = [&daemon_args(&scratch), more].concat();
         let ready = || command(&scratch).arg("version").output().is_ok_and(|output| output.status.success());
         let (program, args) = match way.authority {
-            Some(_) => ("unshare", with_own_etc(&scratch, args)),
+            Some(_) => ("unshare", with_own_etc(&scratch, &args)),
             None => ("dockerd", args),
         };
         let daemon = Daemon::start(program, &args, &scratch.path("log"), ready);
@@ -153,13 +153,13 @@ impl Pusher for Docker {
 
 /// Starts a daemon with a folder and a file of the scratch directory in the place of `/etc/docker` and `/etc/hosts`.
 /// It looks for certificates there alone, and not at all for an address that is, or resolves to, one of 127.0.0.0/8.
-fn with_own_etc(scratch: &Scratch, args: Vec<String>) -> Vec<String> {
+fn with_own_etc(scratch: &Scratch, args: &[String]) -> Vec<String> {
     let hosts = scratch.write("hosts", "::1 localhost\n");
     std::fs::create_dir(scratch.path("etc")).expect("a folder");
     let script = "mkdir -p /etc/docker && mount --bind \"$0\" /etc/docker && mount --bind \"$1\" /etc/hosts && \
                   shift && exec dockerd \"$@\"";
     let start = ["--mount", "sh", "-c", script, &scratch.arg("etc"), &hosts].map(str::to_owned);
-    [&start[..], &args].concat()
+    [&start[..], args].concat()
 }
 
 /// No bridge and no firewall rules: nothing outside the daemon's own directories is touched. The vfs

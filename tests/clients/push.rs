@@ -81,11 +81,13 @@ fn what_two_clients_push_is_merged_for_a_third() {
     }
 }
 
-/// docker remembers where it has pushed a layer, and asks for it to be taken from there.
+/// docker remembers where it has pushed a layer, and asks for it to be taken from there: with a token for both
+/// repositories.
 #[test]
 fn docker_has_its_layers_mounted_from_the_repository_that_it_pushed_to_before() {
-    let Some(front) = Front::open() else { return };
+    let Some(front) = Front::with_tokens() else { return };
     let Some(docker) = Docker::reaching(front.way()) else { return };
+    docker.log_in(front.address()).expect("docker logs in");
     let image = large_image(PLATFORMS[0]);
     docker.push(&image, &front.reference("latest")).expect("the first push");
     let told = docker.push(&image, &front.reference_in("team/other", "latest")).expect("the second push");

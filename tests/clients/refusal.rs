@@ -29,7 +29,7 @@ fn assert_is_told<C: Pusher>(reaching: fn(Way) -> Option<C>, start: fn() -> Opti
     let Some(mut client) = reaching(Way::default()) else { return };
     assert_refuses(&client, &front, words.nobody);
     for (login, word) in [((WRITER.0, "wrong"), words.wrong), (READER, words.reader)] {
-        *client.way() = Way::default().as_user(login);
+        *client.way() = Way::default().with_login(login);
         match client.log_in(front.address()) {
             Ok(_) => assert_refuses(&client, &front, word),
             Err(refusal) => assert!(login != READER && refusal.contains(word), "{login:?}: {refusal}"),

@@ -65,7 +65,7 @@ impl Front {
 
     /// onetag asks for a password, and the registry for onetag's own.
     pub(crate) fn with_passwords() -> Option<Self> {
-        let plan = Plan::of(DockerRegistry::start_with_basic()?, Way::default().as_user(WRITER));
+        let plan = Plan::of(DockerRegistry::start_with_basic()?, Way::default().with_login(WRITER));
         let access = plan.passwords();
         let (user, password) = (DockerRegistry::USER, DockerRegistry::PASSWORD);
         let account = format!("username = {user:?}\npassword = {password:?}\n");
@@ -79,14 +79,14 @@ impl Front {
         let accounts = [writer, reader.actions(&["pull"]), Account::anonymous().actions(&[])];
         let tokens = wait_for(TokenServer::start(accounts, Duration::from_mins(1)));
         let upstream = DockerRegistry::builder().tokens_of(&tokens).start()?;
-        let plan = Plan::of(upstream, Way::default().as_user(WRITER));
+        let plan = Plan::of(upstream, Way::default().with_login(WRITER));
         Some(Plan { tokens: Some(tokens), ..plan }.start("", "credentials = \"client\"\n"))
     }
 
     /// HTTPS by an authority of the site's own, and a password.
     pub(crate) fn with_tls(loopback: Loopback) -> Option<Self> {
         let authority = Authority::new();
-        let way = Way { authority: Some(authority.ca_pem()), ..Way::default() }.as_user(WRITER);
+        let way = Way { authority: Some(authority.ca_pem()), ..Way::default() }.with_login(WRITER);
         let plan = Plan { loopback, ..Plan::of(DockerRegistry::start()?, way) };
         let (tls, access) = (plan.certificate(&authority), plan.passwords());
         Some(plan.start(&format!("{tls}\n{access}\n{ALLOWED}"), ""))
@@ -180,6 +180,7 @@ impl Plan {
 
     fn certificate(&self, authority: &Authority) -> String {
         let (certificate, key) = authority.server_identity().write(self.folder.path(), "server");
+        let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
         format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")
     }
 

@@ -39,7 +39,7 @@ impl Scratch {
         self.write(&format!("{name}/added"), "added\n");
         self.write(
             &format!("{name}/Dockerfile"),
-            &format!("FROM {base}\nLABEL built=yes\nCOPY added /added\n"),
+            format!("FROM {base}\nLABEL built=yes\nCOPY added /added\n"),
         );
         self.arg(name)
     }

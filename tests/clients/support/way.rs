@@ -18,7 +18,7 @@ pub(crate) struct Way {
 
 impl Way {
     /// The same as this user.
-    pub(crate) fn as_user(self, (user, password): (&str, &str)) -> Self {
+    pub(crate) fn with_login(self, (user, password): (&str, &str)) -> Self {
         Self { login: Some((user.to_owned(), password.to_owned())), ..self }
     }
 
