@@ -4,6 +4,7 @@
 //! side. The expected bytes are written by hand and the digests computed by the test kit.
 
 mod accept;
+mod access;
 mod admin;
 mod auth;
 mod blob;
@@ -17,6 +18,7 @@ mod differential;
 mod errors;
 mod explain;
 mod freshness;
+mod grants;
 mod inspect;
 mod invalidate;
 mod isolation;

@@ -24,6 +24,8 @@ pub(super) struct Reload {
     pub(super) config: Config,
     pub(super) access: Arc<ArcSwap<Access>>,
     pub(super) tls: Option<ListenerTls>,
+    /// The file of passwords, as it was when it was last read.
+    pub(super) passwords: Option<Stamp>,
 }
 
 /// What callers may do, by these settings.
@@ -57,6 +59,8 @@ impl Reload {
         let taken = |config: &Config| (config.access.clone(), config.group.clone(), config.allow.clone());
         let (access, group, allow) = taken(&config);
         let next = Config { access, group, allow, ..self.config.clone() };
+        // What is read here, fit or not, is no change that is still to be told.
+        self.passwords = Stamp::of_passwords(&next);
         self.access.store(Arc::new(self::access(&next)?));
         let needs_restart = next != config;
         self.config = next;
@@ -75,13 +79,13 @@ impl Reload {
     }
 
     /// Looks at the file of passwords again and again; ends with its first change, which is taken.
-    pub(super) async fn passwords_changed(&self, known: &mut Option<Stamp>) {
-        let Some(path) = self.config.access.htpasswd.as_deref() else { return std::future::pending().await };
+    pub(super) async fn passwords_changed(&mut self) {
+        let Some(path) = self.config.access.htpasswd.clone() else { return std::future::pending().await };
         loop {
             tokio::time::sleep(LOOKED_AT_EVERY).await;
-            let now = Stamp::of(path);
-            if now.is_some() && now != *known {
-                *known = now;
+            let now = Stamp::of(&path);
+            if now.is_some() && now != self.passwords {
+                self.passwords = now;
                 // It reads the file.
                 tokio::task::block_in_place(|| self.passwords());
                 return;
@@ -99,8 +103,13 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// That of the file of passwords, where there is one.
+    pub(super) fn of_passwords(config: &Config) -> Option<Self> {
+        config.access.htpasswd.as_deref().and_then(Self::of)
+    }
+
     /// That of a file that is there.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path) -> Option<Self> {
         let data = std::fs::metadata(path).ok()?;
         Some(Self { inode: data.ino(), size: data.size(), modified: (data.mtime(), data.mtime_nsec()) })
     }

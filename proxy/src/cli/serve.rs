@@ -25,7 +25,6 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::failed)?;
         let (started, routes, mut reload) = start(&config)?;
-        let mut known = config.access.htpasswd.as_deref().and_then(Stamp::of);
         loop {
             tokio::select! {
                 stop = signals.next() => {
@@ -34,7 +33,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
                     }
                     reload.everything(arguments).await;
                 }
-                () = reload.passwords_changed(&mut known) => {}
+                () = reload.passwords_changed() => {}
             }
         }
         stop(started, config.server.shutdown_grace.get(), signals).await;
@@ -50,6 +49,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 
 fn start(config: &Config) -> Result<(Started, Arc<Routes>, Reload), Failure> {
     let metrics = Arc::new(Metrics::new().map_err(Failure::failed)?);
+    let passwords = Stamp::of_passwords(config);
     let access = reload::access(config)?;
     let tls = settings::listener_tls(config)?;
     let webhook_token = settings::webhook_token(config)?;
@@ -74,7 +74,7 @@ fn start(config: &Config) -> Result<(Started, Arc<Routes>, Reload), Failure> {
         sites::keep_warm(&routes, warm)?;
     }
     let access = Arc::new(ArcSwap::from_pointee(access));
-    let reload = Reload { config: config.clone(), access: Arc::clone(&access), tls: tls.clone() };
+    let reload = Reload { config: config.clone(), access: Arc::clone(&access), tls: tls.clone(), passwords };
     let url = config.server.external_url.as_ref().map(ToString::to_string);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let external = External { url, trusted: config.server.trusted_proxies.clone() };
