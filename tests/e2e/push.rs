@@ -14,7 +14,9 @@ use testkit::{Fault, Image, Locations, Match, Onetag, Registry, sha256};
 
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::{ACCEPT, Legacy, REPOSITORY, eventually, manifest_path, refusal, serve_config, served_as};
+use crate::support::{
+    ACCEPT, Legacy, REPOSITORY, eventually, manifest_path, refusal, serve_config, served_as,
+};
 
 const ALL: &str = "[[allow]]\nanonymous = true\nactions = [\"pull\", \"push\", \"delete\"]\n";
 

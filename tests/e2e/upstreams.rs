@@ -411,3 +411,92 @@ async fn a_registry_without_a_list_of_referrers_has_the_tag_that_stands_for_it()
         .unwrap();
     assert_eq!(none.status, 404);
 }
+
+#[tokio::test]
+async fn t4_a_login_goes_to_the_registry_that_it_is_meant_for_and_to_no_other() {
+    let [one, two] = [
+        Registry::builder().basic("jo", "one").start().await,
+        Registry::builder().basic("jo", "two").start().await,
+    ];
+    let site = |name: &str, url: &str| {
+        format!(
+            "[[registry]]\nname = \"{name}.example\"\nhosts = [\"{name}.onetag\"]\n[registry.upstream]\nurl = \"{url}\"\n\
+             credentials = \"client\"\n"
+        )
+    };
+    let onetag = serve_config(&(site("one", &one.url()) + &site("two", &two.url())), &[]);
+    Legacy::docker().push(&one, "latest");
+    let login = basic("jo", "one");
+    let ask = async |path: &str, host: &str| {
+        let headers = [ACCEPT, ("host", host), ("authorization", &*login)];
+        client::get(&format!("{}{path}", onetag.url()), &headers).await.unwrap().status
+    };
+    assert_eq!(ask("/v2/team/app/manifests/latest", "one.onetag").await, 200);
+    for (path, host) in [
+        ("/v2/one.example/team/app/manifests/latest", "onetag"),
+        ("/v2/two.example/team/app/manifests/latest", "onetag"),
+        ("/v2/team/app/manifests/latest?ns=two.example", "onetag"),
+    ] {
+        assert_eq!(ask(path, host).await, 401, "{path}");
+    }
+    assert_eq!(two.count(|request| request.header("authorization").is_some()), 0);
+}
+
+#[tokio::test]
+async fn t1_neither_the_catalog_nor_another_registrys_names_tell_what_may_not_be_read() {
+    let [one, two] = [Registry::start().await, Registry::start().await];
+    let image = Legacy::docker().amd64;
+    for name in ["mirror/secret", "pub/a", "pub/b", "secret/a", "secret/z"] {
+        one.push(name, "latest", &image);
+    }
+    two.push("open", "latest", &image);
+    let onetag = serve_config(
+        &format!(
+            "[upstream]\nurl = \"{}\"\n[[allow]]\nanonymous = true\nrepositories = [\"pub/**\", \"mirror/**\"]\n\
+             [[registry]]\nname = \"two.example\"\nprefix = \"mirror\"\n[registry.upstream]\nurl = \"{}\"\n",
+            one.url(),
+            two.url()
+        ),
+        &[],
+    );
+    let get = async |path: &str| client::get(&format!("{}{path}", onetag.url()), &[ACCEPT]).await.unwrap();
+    assert_eq!(get("/v2/mirror/open/manifests/latest").await.status, 200);
+    let own = one.url().replace("http://", "");
+    assert_eq!(get(&format!("/v2/mirror/secret/manifests/latest?ns={own}")).await.status, 404);
+    let (mut found, mut next) = (Vec::new(), Some("/v2/_catalog?n=1".to_owned()));
+    while let Some(path) = next {
+        let page = get(&path).await;
+        let link = page.header("link").map(ToOwned::to_owned);
+        assert!(
+            !page.text().contains("secret/") && !link.as_ref().is_some_and(|link| link.contains("secret"))
+        );
+        found.extend(page.json()["repositories"].as_array().unwrap().iter().map(ToString::to_string));
+        next = link.map(|link| link.trim_start_matches('<').split_once('>').unwrap().0.to_owned());
+    }
+    assert_eq!(found, [r#""mirror/secret""#, r#""pub/a""#, r#""pub/b""#].map(String::from)[1..].to_vec());
+}
+
+#[tokio::test]
+async fn t13_a_push_that_is_refused_changes_nothing() {
+    let registry = Registry::builder().basic("jo", "secret").start().await;
+    Legacy::docker().push(&registry, "latest");
+    let settings = format!(
+        "[upstream]\nurl = \"{}\"\ncredentials = \"client\"\n[cache]\ntag_ttl = \"1h\"\n",
+        registry.url()
+    );
+    let onetag = serve_config(&settings, &[]);
+    let (url, jo) = (format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url()), basic("jo", "secret"));
+    let pull = async || client::get(&url, &[ACCEPT, ("authorization", &*jo)]).await.unwrap().status;
+    assert_eq!(pull().await, 200);
+    let asked = registry.count(|request| request.header("authorization").is_some());
+    let media_type = ("content-type", "application/vnd.oci.image.manifest.v1+json");
+    for _ in 0..3 {
+        assert_eq!(client::request("PUT", &url, &[media_type], "{}").await.unwrap().status, 401);
+        assert_eq!(pull().await, 200);
+    }
+    assert_eq!(
+        registry.count(|request| request.header("authorization").is_some()),
+        asked,
+        "hits stayed hits"
+    );
+}

@@ -44,10 +44,8 @@ impl<'a> Call<'a> {
         let authorization = authorization(&request.headers)?;
         let site = route.site;
         let (resolver, caller) = if site.asks_upstream {
-            (
-                Arc::new(site.resolver.on_behalf(authorization.filter(|value| is_somebody(value)).cloned())),
-                None,
-            )
+            let login = authorization.filter(|value| is_somebody(value) && route.takes_logins());
+            (Arc::new(site.resolver.on_behalf(login.cloned())), None)
         } else {
             let caller = access.caller(authorization, peer.identity.as_ref()).await?;
             (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))
@@ -64,7 +62,7 @@ impl<'a> Call<'a> {
     pub(super) fn may(&self, action: Action, inner: &Repository) -> bool {
         self.caller
             .as_ref()
-            .is_none_or(|(access, caller)| access.allows(caller, action, &self.canonical(inner)))
+            .is_none_or(|(access, caller)| access.allows(caller, action, &self.route.site.canonical(inner)))
     }
 
     /// Whether it may do so with any repository.
@@ -139,17 +137,6 @@ impl<'a> Call<'a> {
         let separator = if path.contains('?') { '&' } else { '?' };
         let namespace = percent_encode(namespace.as_bytes(), NAMESPACE);
         format!("{base}{path}{separator}ns={namespace}")
-    }
-
-    /// A repository's name in `[[allow]]`: that of the path, with the prefix of its registry, however a client found
-    /// its way there.
-    fn canonical(&self, inner: &Repository) -> String {
-        let site = self.route.site;
-        match (&*site.name, &site.prefix) {
-            ("", _) => inner.to_string(),
-            (_, Some(prefix)) => format!("{prefix}/{inner}"),
-            (name, None) => format!("{name}/{inner}"),
-        }
     }
 }
 

@@ -168,7 +168,7 @@ pub(crate) fn upload_name(data: &[u8]) -> bool {
 /// The value of `Link`: where a client is sent, it is here.
 pub(crate) fn link(data: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_bytes(data) else { return false };
-    let link = passed::local_link(&value, "/v2/app/", "https://r.example", "/v2/hub/app/");
+    let link = passed::local_link(&value, "/v2/app/", |rest| format!("https://r.example/v2/hub/app/{rest}"));
     let Some(link) = link else { return false };
     let text = link.to_str().expect("plain text");
     assert!(text.starts_with("<https://r.example/v2/hub/app/"), "a Link to elsewhere");

@@ -116,7 +116,7 @@ impl Registry {
         }
         let route = self.routes.route(request, endpoint)?;
         let namespace = route.namespace.clone();
-        let access = self.access.load();
+        let access = self.access.load_full();
         let mut call = Call::of(request, route, (&access, &self.external), peer).await?;
         let mut answered = match request.method {
             Method::GET | Method::HEAD => self.read(&mut call, endpoint).await,
@@ -144,7 +144,7 @@ impl Registry {
                 _ => Box::pin(ping::answer(call)).await,
             };
         };
-        let names = call.route.names(outer)?;
+        let names = self.routes.names(&call.route, outer)?;
         // To ask how far an upload is belongs to pushing.
         let action = if matches!(endpoint, Endpoint::Upload(..)) { Action::Push } else { Action::Pull };
         call.demand(action, &names, endpoint)?;
@@ -179,7 +179,7 @@ impl Registry {
         body: B,
     ) -> Result<Response<Body>, RegistryError> {
         let none = || RegistryError::method(endpoint.methods());
-        let names: Names = call.route.names(endpoint.repository().ok_or_else(none)?)?;
+        let names: Names = self.routes.names(&call.route, endpoint.repository().ok_or_else(none)?)?;
         let method = &call.request.method;
         // To cancel an upload is a part of pushing.
         let action = match endpoint {

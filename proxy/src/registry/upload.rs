@@ -21,6 +21,16 @@ use crate::upstream::{Actions, Target, Write, Written};
 /// How long the upstream may take over a blob once it has all of it: it hashes the whole, and may copy it.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long it may take over anything less.
+const SHORT_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long the upstream may take over this request.
+fn patience(call: &Call<'_>) -> Duration {
+    let query = call.request.uri.query().unwrap_or_default();
+    let is_whole = ["digest", "mount"].iter().any(|name| query::parameter(query, name).is_some());
+    if is_whole { PATIENCE } else { SHORT_PATIENCE }
+}
+
 /// What blobs are.
 const BYTES: &str = "application/octet-stream";
 
@@ -40,7 +50,7 @@ pub(super) async fn begin<B: Content>(
         from,
         headers: headers_of_blob(call),
         limit: None,
-        patience: PATIENCE,
+        patience: patience(call),
     };
     send(call, seal, names, write, body, Code::NameUnknown).await
 }
@@ -70,7 +80,7 @@ pub(super) async fn go_on<B: Content>(
         from: None,
         headers: headers_of_blob(call),
         limit: None,
-        patience: PATIENCE,
+        patience: patience(call),
     };
     send(call, seal, names, write, body, Code::UploadUnknown).await
 }

@@ -89,7 +89,9 @@ async fn a_registry_that_takes_nothing_makes_the_client_wait_and_a_client_that_l
     let open = open_connections(&site.registry);
     drop(stream);
     eventually("the request to the registry ends", async || open_connections(&site.registry) < open).await;
-    assert!(site.registry.requests().iter().all(|request| request.method != "PATCH" || !request.body_complete));
+    assert!(
+        site.registry.requests().iter().all(|request| request.method != "PATCH" || !request.body_complete)
+    );
 }
 
 #[tokio::test]

@@ -101,7 +101,8 @@ impl Outside {
             let location = sent.header("location").expect("a Location");
             let done = self.send("PUT", &with_digest(location, &sha256(blob)), &[], Vec::new()).await;
             assert_eq!(done.status, 201, "{}", done.text());
-            let pulled = self.send("GET", done.header("location").expect("a Location"), &[], Vec::new()).await;
+            let pulled =
+                self.send("GET", done.header("location").expect("a Location"), &[], Vec::new()).await;
             assert!(pulled.body == *blob, "the blob that was pushed");
         }
         let typed = [("content-type", &*image.media_type)];

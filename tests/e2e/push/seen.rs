@@ -24,8 +24,7 @@ fn states(legacies: &[Legacy]) -> HashMap<String, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn t13_no_pull_that_begins_after_a_push_was_answered_is_older_than_it() {
     let data = tempfile::tempdir().unwrap();
-    let settings =
-        format!("{HOUR}immutable = [\"latest*\"]\ndata_dir = {:?}", data.path().to_str().unwrap());
+    let settings = format!("{HOUR}immutable = [\"latest*\"]\ndata_dir = {:?}", data.path().to_str().unwrap());
     let site = Pushed::start(&settings).await;
     let legacies: Vec<Legacy> = (0..=ROUNDS).map(Legacy::seeded).collect();
     let states = states(&legacies);
@@ -83,7 +82,8 @@ async fn t13_what_was_asked_for_in_vain_is_there_once_it_is_pushed() {
 
 #[tokio::test]
 async fn t13_members_in_other_repositories_are_seen_and_gone_at_once() {
-    let rule = "[[rule]]\nrepositories = [\"nginx\"]\nmembers = [\"{arch}/{name}:{tag}\"]\narch = [\"arm64\"]\n";
+    let rule =
+        "[[rule]]\nrepositories = [\"nginx\"]\nmembers = [\"{arch}/{name}:{tag}\"]\narch = [\"arm64\"]\n";
     let site = Pushed::start(&format!("{HOUR}{rule}")).await;
     let (old, new) = (Legacy::oci(), Legacy::seeded(5));
     site.registry.push("nginx", "latest", &old.amd64);
@@ -96,8 +96,7 @@ async fn t13_members_in_other_repositories_are_seen_and_gone_at_once() {
         let typed = [("content-type", &*image.media_type)];
         site.send("PUT", &member(reference), &typed, image.manifest.clone()).await.status
     };
-    let both =
-        |arm64: &Legacy| Legacy { amd64: old.amd64.clone(), arm64: arm64.arm64.clone() }.merged();
+    let both = |arm64: &Legacy| Legacy { amd64: old.amd64.clone(), arm64: arm64.arm64.clone() }.merged();
     assert_eq!(merged().await.body, old.amd64.manifest, "alone");
     for legacy in [&old, &new] {
         assert_eq!(put("latest", &legacy.arm64).await, 201);

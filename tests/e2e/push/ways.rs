@@ -37,7 +37,8 @@ async fn a_location_leads_back_by_the_way_that_the_client_came() {
 #[tokio::test]
 async fn an_upload_comes_back_to_the_registry_that_ns_named() {
     for locations in [Locations::Absolute, Locations::Foreign] {
-        let (other, named) = (Registry::start().await, Registry::builder().locations(locations).start().await);
+        let (other, named) =
+            (Registry::start().await, Registry::builder().locations(locations).start().await);
         let settings = format!(
             "[[registry]]\nname = \"one.example:5000\"\n[registry.upstream]\nurl = \"{}\"\n",
             named.url()

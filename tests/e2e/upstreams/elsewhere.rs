@@ -30,7 +30,8 @@ async fn t12_what_is_kept_of_a_registry_is_not_told_of_another_that_has_its_name
 async fn what_is_to_be_kept_warm_is_fetched_from_the_registry_that_is_named() {
     let warm = format!("[[warm]]\nreferences = [\"one.example/{REPOSITORY}:latest\"]\n");
     let three = Three::start(&warm).await;
-    let pulled = |number: usize| three.registries[number].count(|request| request.path.contains("/manifests/"));
+    let pulled =
+        |number: usize| three.registries[number].count(|request| request.path.contains("/manifests/"));
     eventually("it is fetched", async || pulled(1) > 0).await;
     let order = format!("{}/warm?ref=mirror/two/{REPOSITORY}:latest", three.onetag.admin_url());
     let told = client::request("POST", &order, &[], "").await.unwrap();

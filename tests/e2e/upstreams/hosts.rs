@@ -32,7 +32,8 @@ async fn over_http2(three: &Three, uri: &str, host: Option<&str>) -> (u16, Bytes
 async fn t14_the_authority_of_http2_says_which_registry_is_meant() {
     let three = Three::start(SETTINGS).await;
     let path = format!("/v2/{REPOSITORY}/manifests/latest");
-    for (authority, which) in [("onetag.example", 0), ("two.onetag.example", 2), ("TWO.onetag.example:1", 2)] {
+    for (authority, which) in [("onetag.example", 0), ("two.onetag.example", 2), ("TWO.onetag.example:1", 2)]
+    {
         let (status, body) = over_http2(&three, &format!("http://{authority}{path}"), None).await;
         // Without an Accept it is the amd64 image or the index.
         assert_eq!(status, 200, "{authority}");
@@ -44,7 +45,8 @@ async fn t14_the_authority_of_http2_says_which_registry_is_meant() {
     }
     let dialled = three.registries.each_ref().map(|registry| registry.requests().len());
     for authority in ["evil.example", "one.example", "onetag.example.evil.example", "127.0.0.1"] {
-        let (status, _) = over_http2(&three, &format!("http://{authority}{path}"), Some("onetag.example")).await;
+        let (status, _) =
+            over_http2(&three, &format!("http://{authority}{path}"), Some("onetag.example")).await;
         assert_eq!(status, 421, "{authority}");
     }
     assert_eq!(three.registries.each_ref().map(|registry| registry.requests().len()), dialled);

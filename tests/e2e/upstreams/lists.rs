@@ -65,7 +65,11 @@ async fn t15_every_page_of_the_catalog_is_of_the_registry_of_the_first() {
     for (which, prefix, query, host) in WAYS.iter().filter(|(_, prefix, ..)| prefix.is_empty()) {
         let path = format!("/v2/_catalog?n=1{query}");
         let (found, count) = pages(&three.onetag, &path, host, "repositories").await;
-        assert_eq!((found, count), (vec![format!("of/{which}"), REPOSITORY.to_owned()], 2), "{prefix}{query}");
+        assert_eq!(
+            (found, count),
+            (vec![format!("of/{which}"), REPOSITORY.to_owned()], 2),
+            "{prefix}{query}"
+        );
     }
 }
 
@@ -143,7 +147,8 @@ async fn three_thousand_tags_are_listed_by_several_rules_below_a_prefix() {
         registry.url()
     );
     let onetag = serve_config(&settings, &[]);
-    let mut left: Vec<String> = (0..1000).flat_map(|n| [format!("v{n:03}"), format!("edge-{n:03}-arm")]).collect();
+    let mut left: Vec<String> =
+        (0..1000).flat_map(|n| [format!("v{n:03}"), format!("edge-{n:03}-arm")]).collect();
     left.push("edge-001".into());
     left.sort();
     for (n, count) in [("?n=700", 3), ("", 1), ("?n=2001", 1), ("?n=100000", 1)] {

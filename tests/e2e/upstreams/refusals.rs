@@ -83,8 +83,10 @@ async fn every_refusal_has_a_code_and_an_id_and_the_log_is_one_object_a_line() {
     }
     let log = whole_log(onetag);
     let lines: Vec<&str> = log.lines().filter(|line| !line.contains(" listening on ")).collect();
-    let events: Vec<Value> =
-        lines.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let events: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
     assert!(!lines.iter().any(|line| line.contains(char::is_control)));
     for id in ids {
         let answered = events
