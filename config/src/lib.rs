@@ -103,6 +103,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether a login may be meant for one of several: onetag's own users, and each registry that is asked with the
+    /// callers' credentials. Then each such `[[registry]]` takes logins by hosts of its own alone.
+    pub fn has_several_logins(&self) -> bool {
+        let is_clients = |upstream: &Upstream| upstream.credentials == CredentialSource::Client;
+        let registries = self.registry.iter().filter(|registry| is_clients(&registry.upstream())).count();
+        let default = self.upstream.url.is_some() && is_clients(&self.upstream);
+        registries + usize::from(default) + usize::from(self.access.htpasswd.is_some()) > 1
+    }
+
     /// The effective settings as TOML, every secret masked. Settings without a value are left out.
     pub fn print(&self) -> String {
         // Each value is a bounded number, a string or a list of strings, so this cannot fail; if it ever

@@ -10,7 +10,7 @@ struct Rule {
     broken: fn(&Config) -> bool,
 }
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 20] = [
     Rule {
         setting: "upstream.url",
         flag: Some("--upstream"),
@@ -65,6 +65,36 @@ const RULES: [Rule; 17] = [
             any(config, |upstream| {
                 upstream.credentials == CredentialSource::Client && upstream.username.is_some()
             })
+        },
+    },
+    Rule {
+        setting: "upstream.client_certificate",
+        flag: None,
+        advice: "with credentials = \"client\" it would let every caller in as onetag; leave it out",
+        broken: |config| {
+            any(config, |upstream| is_clients(upstream) && upstream.client_certificate.is_some())
+        },
+    },
+    Rule {
+        setting: "registry.hosts",
+        flag: None,
+        advice: "logins may be meant for several registries or for onetag itself; give each [[registry]] with \
+                 credentials = \"client\" a host of its own",
+        broken: |config| {
+            config.has_several_logins()
+                && config
+                    .registry
+                    .iter()
+                    .any(|registry| is_clients(&registry.upstream()) && registry.hosts().next().is_none())
+        },
+    },
+    Rule {
+        setting: "access.htpasswd",
+        flag: Some("--htpasswd"),
+        advice: "with credentials = \"client\" in [upstream] logins are for that registry, and would be sent to it; keep \
+                 one of the two",
+        broken: |config| {
+            config.access.htpasswd.is_some() && config.upstream.url.is_some() && is_clients(&config.upstream)
         },
     },
     Rule {
@@ -140,6 +170,10 @@ impl Config {
             None => Ok(()),
         }
     }
+}
+
+fn is_clients(upstream: &Upstream) -> bool {
+    upstream.credentials == CredentialSource::Client
 }
 
 /// Whether it is so of any upstream.

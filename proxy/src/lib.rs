@@ -8,6 +8,9 @@ pub mod access;
 pub mod cache;
 pub mod cli;
 pub mod flight;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod merge;
 pub mod registry;
 pub mod resolve;

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["resolve"],
     &["registry"],
     &["server"],
-    &["cli"],
+    &["cli", "fuzzing"],
     &["main"],
 ];
 

@@ -2,19 +2,31 @@
 
 use std::process::Command;
 
+use testkit::image::Image;
+
 use crate::support::{
-    ARCHITECTURES, Arrival, Form, HOST, Puller, Scratch, Site, available, client, platform_args, run, try_run,
+    ARCHITECTURES, Arrival, Form, HOST, Puller, Pusher, Scratch, Site, Way, archive, available, client,
+    platform_args, run, try_run,
 };
 
 /// buildah with its own storage.
 pub(crate) struct Buildah {
     scratch: Scratch,
+    way: Way,
 }
 
 impl Buildah {
     /// With an empty storage, where it is installed.
     pub(crate) fn installed() -> Option<Self> {
-        available(&["buildah"]).then(|| Self { scratch: Scratch::new() })
+        Self::reaching(Way::default())
+    }
+
+    /// The same, with what a registry wants.
+    pub(crate) fn reaching(way: Way) -> Option<Self> {
+        let buildah = available(&["buildah"]).then(|| Self { scratch: Scratch::new(), way })?;
+        // Not the machine's own credentials.
+        buildah.scratch.write("auth.json", "{}");
+        Some(buildah)
     }
 
     fn run(&self, args: &[&str]) -> String {
@@ -24,8 +36,16 @@ impl Buildah {
     fn command(&self) -> Command {
         let mut command = client("buildah");
         command.args(["--root", &self.scratch.arg("root"), "--runroot", &self.scratch.arg("run")]);
-        command.args(["--storage-driver", "vfs"]);
+        command.args(["--storage-driver", "vfs"]).env("REGISTRY_AUTH_FILE", self.scratch.arg("auth.json"));
         command
+    }
+
+    /// How the registry is spoken to.
+    fn transport(&self) -> String {
+        match self.way.certificates(&self.scratch, "certificates") {
+            Some(folder) => format!("--cert-dir={folder}"),
+            None => "--tls-verify=false".to_owned(),
+        }
     }
 
     fn pull(&self, reference: &str) {
@@ -77,7 +97,8 @@ impl Puller for Buildah {
 
     fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
         let choice = platform_args(["--os", "--arch", "--variant"], platform);
-        let pull = ["pull", "--tls-verify=false", "--policy", "always"];
+        let transport = self.transport();
+        let pull = ["pull", &transport, "--policy", "always"];
         try_run(&mut self.command(), &[&pull[..], &choice[..], &[reference]].concat())?;
         let platform =
             ["OS", "Architecture"].map(|field| self.inspect(reference, &format!(".OCIv1.{field}")));
@@ -90,11 +111,30 @@ impl Puller for Buildah {
     }
 }
 
-fn set_up(form: Form) -> Option<(Site, Buildah)> {
-    if !available(&["buildah"]) {
-        return None;
+impl Pusher for Buildah {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
     }
-    Some((Site::start(form)?, Buildah { scratch: Scratch::new() }))
+
+    fn log_in(&self, address: &str) -> Result<String, String> {
+        let (user, password) = self.way.login.as_ref().expect("somebody logs in");
+        let login = ["login", &self.transport(), "--username", user, "--password", password, address];
+        try_run(&mut self.command(), &login)
+    }
+
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
+        let source = format!("oci-archive:{}", archive(&self.scratch, image, reference));
+        let id = self.run(&["pull", "--quiet", &source]);
+        let target = format!("docker://{reference}");
+        let pushed = try_run(&mut self.command(), &["push", &self.transport(), &id, &target]);
+        self.run(&["rmi", "--force", &id]);
+        pushed
+    }
+}
+
+fn set_up(form: Form) -> Option<(Site, Buildah)> {
+    let buildah = Buildah::installed()?;
+    Some((Site::start(form)?, buildah))
 }
 
 #[test]

@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::process::Command;
 
-use testkit::image::hello;
+use testkit::image::{Image, hello};
 
 use crate::support::{
-    ARCHITECTURES, Arrival, Daemon, Form, HOST, Puller, Scratch, Site, available, client, has_buildkit,
-    reference_in, run, try_run,
+    ARCHITECTURES, Arrival, Daemon, Form, HOST, Puller, Pusher, Scratch, Site, Way, archive, available,
+    client, has_buildkit, reference_in, run, try_run,
 };
 
 /// A Docker daemon with its own directories and its own containerd, and its client.
 pub(crate) struct Docker {
     _daemon: Daemon,
     scratch: Scratch,
+    way: Way,
 }
 
 impl Docker {
@@ -22,17 +23,38 @@ impl Docker {
         docker_is_available().then(Self::start)
     }
 
+    /// The same, with what a registry wants.
+    pub(crate) fn reaching(way: Way) -> Option<Self> {
+        (docker_is_available() && available(&["mount", "unshare"])).then(|| Self::start_with(way, &[]))
+    }
+
+    /// The same, with a mirror of Docker Hub.
+    pub(crate) fn mirrored_by(url: &str) -> Option<Self> {
+        let mirror = format!("--registry-mirror={url}");
+        docker_is_available().then(|| Self::start_with(Way::default(), &[mirror]))
+    }
+
     fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_with(Way::default(), &[])
     }
 
     /// Starts it with `more` arguments for the daemon.
-    fn start_with(more: &[String]) -> Self {
+    fn start_with(way: Way, more: &[String]) -> Self {
         let scratch = Scratch::new();
         let args = [&daemon_args(&scratch), more].concat();
         let ready = || command(&scratch).arg("version").output().is_ok_and(|output| output.status.success());
-        let daemon = Daemon::start("dockerd", &args, &scratch.path("log"), ready);
-        Self { _daemon: daemon, scratch }
+        let (program, args) = match way.authority {
+            Some(_) => ("unshare", with_own_etc(&scratch, &args)),
+            None => ("dockerd", args),
+        };
+        let daemon = Daemon::start(program, &args, &scratch.path("log"), ready);
+        Self { _daemon: daemon, scratch, way }
+    }
+
+    /// Tells of certificates for the host of `reference`.
+    fn trust(&self, reference: &str) {
+        let host = reference.split('/').next().unwrap_or_default();
+        self.way.certificates(&self.scratch, &format!("etc/certs.d/{host}"));
     }
 
     fn run(&self, args: &[&str]) -> String {
@@ -93,6 +115,7 @@ impl Puller for Docker {
     }
 
     fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
+        self.trust(reference);
         try_run(&mut command(&self.scratch), &["pull", "--platform", platform, reference])?;
         Ok(Arrival {
             // An image is named by its config here.
@@ -105,6 +128,38 @@ impl Puller for Docker {
             file: self.read(reference, "/arch"),
         })
     }
+}
+
+impl Pusher for Docker {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
+    fn log_in(&self, address: &str) -> Result<String, String> {
+        self.trust(address);
+        let (user, password) = self.way.login.as_ref().expect("somebody logs in");
+        let login = ["login", "--username", user, "--password", password, address];
+        try_run(&mut command(&self.scratch), &login)
+    }
+
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
+        self.trust(reference);
+        self.run(&["load", "--input", &archive(&self.scratch, image, reference)]);
+        let pushed = try_run(&mut command(&self.scratch), &["push", reference]);
+        self.remove(reference);
+        pushed
+    }
+}
+
+/// Starts a daemon with a folder and a file of the scratch directory in the place of `/etc/docker` and `/etc/hosts`.
+/// It looks for certificates there alone, and not at all for an address that is, or resolves to, one of 127.0.0.0/8.
+fn with_own_etc(scratch: &Scratch, args: &[String]) -> Vec<String> {
+    let hosts = scratch.write("hosts", "::1 localhost\n");
+    std::fs::create_dir(scratch.path("etc")).expect("a folder");
+    let script = "mkdir -p /etc/docker && mount --bind \"$0\" /etc/docker && mount --bind \"$1\" /etc/hosts && \
+                  shift && exec dockerd \"$@\"";
+    let start = ["--mount", "sh", "-c", script, &scratch.arg("etc"), &hosts].map(str::to_owned);
+    [&start[..], args].concat()
 }
 
 /// No bridge and no firewall rules: nothing outside the daemon's own directories is touched. The vfs
@@ -188,11 +243,8 @@ fn docker_pulls_either_platform_of_tags_that_buildx_pushed() {
 
 #[test]
 fn docker_pulls_through_onetag_as_the_mirror_of_docker_hub() {
-    if !docker_is_available() {
-        return;
-    }
     let Some(site) = Site::start(Form::Docker) else { return };
-    let docker = Docker::start_with(&[format!("--registry-mirror=http://{}", site.address())]);
+    let Some(docker) = Docker::mirrored_by(&format!("http://{}", site.address())) else { return };
     let reference = reference_in("docker.io");
     for architecture in ARCHITECTURES {
         docker.pull_for(architecture, &reference);

@@ -2,22 +2,31 @@
 
 use std::process::Command;
 
+use testkit::image::Image;
+
 use crate::support::{
-    ARCHITECTURES, Arrival, ELSEWHERE, Form, HOST, Puller, Scratch, Site, available, client, platform_args,
-    reference_in, run, try_run,
+    ARCHITECTURES, Arrival, ELSEWHERE, Form, HOST, Puller, Pusher, Scratch, Site, Way, archive, available,
+    client, platform_args, reference_in, run, try_run,
 };
 
 /// podman with its own storage.
 pub(crate) struct Podman {
     scratch: Scratch,
+    way: Way,
 }
 
 impl Podman {
     /// With an empty storage, where it is installed.
     pub(crate) fn installed() -> Option<Self> {
-        let podman = available(&["podman"]).then(|| Self { scratch: Scratch::new() })?;
-        // Not the machine's own aliases and mirrors.
+        Self::reaching(Way::default())
+    }
+
+    /// The same, with what a registry wants.
+    pub(crate) fn reaching(way: Way) -> Option<Self> {
+        let podman = available(&["podman"]).then(|| Self { scratch: Scratch::new(), way })?;
+        // Not the machine's own aliases, mirrors and credentials.
         podman.scratch.write("registries.conf", "");
+        podman.scratch.write("auth.json", "{}");
         Some(podman)
     }
 
@@ -31,9 +40,17 @@ impl Podman {
             command.args([flag, &self.scratch.arg(name)]);
         }
         command.args(["--storage-driver", "vfs", "--events-backend", "none"]);
-        let registries = self.scratch.arg("registries.conf");
-        command.env("CONTAINERS_REGISTRIES_CONF", registries);
+        command.env("CONTAINERS_REGISTRIES_CONF", self.scratch.arg("registries.conf"));
+        command.env("REGISTRY_AUTH_FILE", self.scratch.arg("auth.json"));
         command
+    }
+
+    /// How the registry is spoken to.
+    fn transport(&self) -> String {
+        match self.way.certificates(&self.scratch, "certificates") {
+            Some(folder) => format!("--cert-dir={folder}"),
+            None => "--tls-verify=false".to_owned(),
+        }
     }
 
     fn pull(&self, reference: &str) {
@@ -49,11 +66,19 @@ impl Podman {
         self.run(&["pull", "--tls-verify=false", "--arch", architecture, reference]);
     }
 
-    /// Makes `address` the mirror of [`ELSEWHERE`].
-    fn mirror(&self, address: &str) {
-        let registry = format!("[[registry]]\nlocation = \"{ELSEWHERE}\"\n");
-        let mirror = format!("[[registry.mirror]]\nlocation = \"{address}\"\ninsecure = true\n");
-        self.scratch.write("registries.conf", &(registry + &mirror));
+    /// Pulls with the registries of a file; the content of `/arch` in the image.
+    pub(crate) fn pulled_with(&self, registries: &str, architecture: &str, reference: &str) -> String {
+        let mut command = self.command();
+        command.env("CONTAINERS_REGISTRIES_CONF", registries);
+        run(&mut command, &["pull", "--arch", architecture, reference]);
+        self.arch_file(reference)
+    }
+
+    /// Makes `location`, an address and perhaps a path, the mirror of a registry.
+    pub(crate) fn mirror(&self, registry: &str, location: &str) {
+        let registry = format!("[[registry]]\nlocation = \"{registry}\"\n");
+        let mirror = format!("[[registry.mirror]]\nlocation = \"{location}\"\ninsecure = true\n");
+        self.scratch.write("registries.conf", registry + &mirror);
     }
 
     fn inspect(&self, reference: &str, field: &str) -> String {
@@ -86,7 +111,8 @@ impl Puller for Podman {
 
     fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String> {
         let choice = platform_args(["--os", "--arch", "--variant"], platform);
-        try_run(&mut self.command(), &[&["pull", "--tls-verify=false"], &choice[..], &[reference]].concat())?;
+        let transport = self.transport();
+        try_run(&mut self.command(), &[&["pull", &transport], &choice[..], &[reference]].concat())?;
         Ok(Arrival {
             // An image is named by its config here.
             config: format!("sha256:{}", self.inspect(reference, ".Id")),
@@ -97,6 +123,25 @@ impl Puller for Podman {
             ),
             file: self.arch_file(reference),
         })
+    }
+}
+
+impl Pusher for Podman {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
+    fn log_in(&self, address: &str) -> Result<String, String> {
+        let (user, password) = self.way.login.as_ref().expect("somebody logs in");
+        let login = ["login", &self.transport(), "--username", user, "--password", password, address];
+        try_run(&mut self.command(), &login)
+    }
+
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
+        self.run(&["load", "--input", &archive(&self.scratch, image, reference)]);
+        let pushed = try_run(&mut self.command(), &["push", &self.transport(), reference]);
+        self.run(&["rmi", reference]);
+        pushed
     }
 }
 
@@ -152,7 +197,7 @@ fn podman_pulls_either_platform_of_tags_that_buildx_pushed() {
 #[test]
 fn podman_pulls_through_onetag_as_the_mirror_of_another_registry() {
     let Some((site, podman)) = set_up(Form::Oci) else { return };
-    podman.mirror(&site.address());
+    podman.mirror(ELSEWHERE, &site.address());
     let reference = reference_in(ELSEWHERE);
     for architecture in ARCHITECTURES {
         podman.pull_arch(architecture, &reference);

@@ -1,11 +1,13 @@
 //! skopeo: what it sees and copies is byte for byte what onetag serves.
 
+use std::iter;
+
 use serde_json::Value;
-use testkit::image::sha256;
+use testkit::image::{Image, sha256};
 
 use crate::support::{
-    ARCHITECTURES, Arrival, Form, Puller, Scratch, Site, available, client, platform_args, platform_in, run,
-    try_run,
+    ARCHITECTURES, Arrival, Form, Puller, Pusher, Scratch, Site, Way, archive, available, client,
+    platform_args, platform_in, run, try_run,
 };
 
 fn skopeo(args: &[&str]) -> String {
@@ -29,12 +31,37 @@ fn copy_all(source: &str, target: &str) {
 }
 
 /// skopeo keeps nothing: a pull is a copy to a folder of its own.
-pub(crate) struct Skopeo;
+pub(crate) struct Skopeo {
+    scratch: Scratch,
+    way: Way,
+}
 
 impl Skopeo {
     /// Where it is installed.
     pub(crate) fn installed() -> Option<Self> {
-        available(&["skopeo"]).then_some(Self)
+        Self::reaching(Way::default())
+    }
+
+    /// The same, with what a registry wants.
+    pub(crate) fn reaching(way: Way) -> Option<Self> {
+        available(&["skopeo"]).then(|| Self { scratch: Scratch::new(), way })
+    }
+
+    /// What is said about a registry that is the `src` or the `dest`.
+    fn registry_args(&self, side: &str) -> Vec<String> {
+        let transport = match self.way.certificates(&self.scratch, "certificates") {
+            Some(folder) => format!("--{side}-cert-dir={folder}"),
+            None => format!("--{side}-tls-verify=false"),
+        };
+        let credentials = self.way.credentials().map(|credentials| format!("--{side}-creds={credentials}"));
+        iter::once(transport).chain(credentials).collect()
+    }
+
+    /// Runs a command with `args`, and what is said about the registries on these sides.
+    pub(crate) fn call(&self, command: &str, sides: &[&str], args: &[&str]) -> Result<String, String> {
+        let said: Vec<_> = sides.iter().flat_map(|side| self.registry_args(side)).collect();
+        let said: Vec<_> = said.iter().map(String::as_str).collect();
+        try_run(&mut client("skopeo"), &[&[command], &said[..], args].concat())
     }
 }
 
@@ -51,12 +78,22 @@ impl Puller for Skopeo {
         let scratch = Scratch::new();
         let choice = platform_args(["--override-os", "--override-arch", "--override-variant"], platform);
         let (source, target) = (format!("docker://{reference}"), format!("dir:{}", scratch.arg("copy")));
-        let copy = ["copy", "--src-tls-verify=false", &source, &target];
-        try_run(&mut client("skopeo"), &[&choice[..], &copy].concat())?;
+        self.call("copy", &["src"], &[&choice[..], &[&source, &target]].concat())?;
         let copied = Copied { scratch: &scratch, folder: "copy".to_owned() };
         let config = copied.config();
         let platform = platform_in(&serde_json::from_slice(&config).expect("the config is JSON"));
         Ok(Arrival { config: sha256(&config), platform, file: copied.arch_file() })
+    }
+}
+
+impl Pusher for Skopeo {
+    fn way(&mut self) -> &mut Way {
+        &mut self.way
+    }
+
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String> {
+        let source = format!("oci-archive:{}", archive(&self.scratch, image, reference));
+        self.call("copy", &["dest"], &[&source, &format!("docker://{reference}")])
     }
 }
 

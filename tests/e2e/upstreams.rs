@@ -1,5 +1,11 @@
 //! Several upstreams behind one onetag: each request leads to its own (threats T10, T12, T14, T15).
 
+mod certificates;
+mod elsewhere;
+mod hosts;
+mod lists;
+mod refusals;
+
 use testkit::client::{self, Client, Response, basic, send_raw};
 use testkit::{Onetag, Registry, sha256};
 use tokio::io::AsyncReadExt as _;
@@ -47,8 +53,12 @@ impl Three {
     }
 
     async fn ask(&self, path: &str, query: &str, host: &str) -> Response {
+        self.ask_for(path, query, host, &[]).await
+    }
+
+    async fn ask_for(&self, path: &str, query: &str, host: &str, more: &[(&str, &str)]) -> Response {
         let url = format!("{}{path}{query}", self.onetag.url());
-        client::get(&url, &[ACCEPT, ("host", host)]).await.expect("onetag answers")
+        client::get(&url, &[&[ACCEPT, ("host", host)], more].concat()).await.expect("onetag answers")
     }
 
     async fn check_all(&self) {
@@ -66,11 +76,10 @@ impl Three {
                 (format!("manifests/{}", legacy.arm64.digest()), &legacy.arm64.manifest[..]),
                 (format!("blobs/{}", sha256(layer)), &layer[..]),
             ] {
-                assert_eq!(
-                    self.ask(&format!("{repository}/{path}"), query, host).await.body,
-                    bytes,
-                    "{prefix}"
-                );
+                let whole = format!("{repository}/{path}");
+                assert_eq!(self.ask(&whole, query, host).await.body, bytes, "{prefix}");
+                let range = self.ask_for(&whole, query, host, &[("range", "bytes=3-9")]).await;
+                assert!(range.body == bytes[3..10] || range.body == bytes, "{prefix}");
                 for (other, prefix, query, host) in WAYS.iter().filter(|(other, ..)| *other != which) {
                     let path = format!("/v2/{prefix}{REPOSITORY}/{path}");
                     assert_eq!(self.ask(&path, query, host).await.status, 404, "{other}");
@@ -95,9 +104,28 @@ async fn t12_names_that_are_the_same_in_three_registries_never_mix_in_memory_or_
 #[tokio::test]
 async fn t15_a_registry_that_is_not_configured_is_a_404_and_nobody_is_asked() {
     let three = Three::start("").await;
-    for name in ["elsewhere.example", "127.0.0.1", "one.example:443", "", "%00", "two.example"] {
-        let got = three.ask(&format!("/v2/{REPOSITORY}/manifests/latest"), &format!("?ns={name}"), "o").await;
-        assert_eq!((refusal(&got).0, &*refusal(&got).1), (404, "NAME_UNKNOWN"), "{name}");
+    for query in [
+        "ns=elsewhere.example",
+        "ns=127.0.0.1",
+        "ns=one.example:443",
+        "ns=two.example",
+        "ns=one.example%2F",
+        "ns=one.example&ns=..",
+        "ns=..&ns=one.example",
+        "n%73=elsewhere.example",
+        "ns=%00",
+        "ns=%ff",
+        "ns=",
+        "ns",
+    ] {
+        let path = format!("/v2/{REPOSITORY}/manifests/latest");
+        let got = three.ask(&path, &format!("?{query}"), "o").await;
+        if query == "ns=one.example&ns=.." {
+            assert_eq!(got.text(), three.legacies[1].merged(), "the first counts");
+            three.registries[1].forget_requests();
+            continue;
+        }
+        assert_eq!((refusal(&got).0, &*refusal(&got).1), (404, "NAME_UNKNOWN"), "{query}");
     }
     for registry in &three.registries {
         assert_eq!(registry.requests().len(), 0);
@@ -262,16 +290,31 @@ async fn t10_nothing_of_a_client_reaches_the_upstream_but_what_it_asks_for() {
     for url in &urls {
         client::get(url, &[&[ACCEPT], &odd[..7]].concat()).await.unwrap();
     }
-    client::request("POST", &format!("{}/v2/{REPOSITORY}/blobs/uploads/", onetag.url()), &odd[..7], "")
-        .await
-        .unwrap();
-    assert!(registry.requests().len() > 3);
+    let post = format!("{}/v2/{REPOSITORY}/blobs/uploads/", onetag.url());
+    let begun = client::request("POST", &post, &odd[..7], "").await.unwrap();
+    let location = format!("{}{}", onetag.url(), begun.header("location").unwrap());
+    let said = [("content-range", "0-4"), ("content-type", "application/octet-stream"), ("digest", "canary")];
+    client::request("PATCH", &location, &[&odd[..7], &said].concat(), "hello").await.unwrap();
+    let layer = registry.put_blob(REPOSITORY, "0123456789");
+    let blob = format!("{}/v2/{REPOSITORY}/blobs/{layer}", onetag.url());
+    let asked = [("range", "bytes=2-"), ("if-range", "\"x\""), ("if-none-match", "canary")];
+    client::get(&blob, &[&odd[..7], &asked].concat()).await.unwrap();
+    assert!(registry.requests().len() > 5);
+    let own = ["host", "user-agent", "via", "accept", "accept-encoding", "content-length"];
     for request in registry.requests() {
-        for (name, _) in odd {
-            let sent = request.header(name);
-            assert!(sent.is_none() || name == "connection", "{name}: {sent:?}");
+        let described: &[&str] = match request.method.as_str() {
+            "PATCH" => &["content-type", "content-range"],
+            "GET" if request.path.contains("/blobs/") => &["range", "if-range"],
+            _ => &[],
+        };
+        for (name, value) in &request.headers {
+            let known = own.contains(&name.as_str()) || described.contains(&name.as_str());
+            assert!(known, "{} {}: {name}: {value:?}", request.method, request.path);
+            assert!(value.to_str().is_ok_and(|value| !value.contains("canary")), "{name}: {value:?}");
         }
     }
+    let passed = |name: &str| registry.count(|request| request.header(name).is_some());
+    assert_eq!((passed("content-range"), passed("range")), (1, 1));
 }
 
 #[tokio::test]
@@ -279,14 +322,25 @@ async fn an_upstream_that_is_onetag_itself_is_found_out() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let onetag = serve(&format!("http://{address}"), &["--listen", &address]);
-    let got =
-        client::get(&format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url()), &[ACCEPT]).await.unwrap();
-    assert!(got.status >= 500, "{}", got.status);
-    let url = format!("{}/v2/{REPOSITORY}/tags/list", onetag.url());
-    assert!(client::get(&url, &[]).await.unwrap().status >= 500);
+    for path in ["manifests/latest", "tags/list"] {
+        let url = format!("{}/v2/{REPOSITORY}/{path}", onetag.url());
+        let got = client::get(&url, &[ACCEPT]).await.unwrap();
+        assert_eq!((refusal(&got).0, &*refusal(&got).1), (508, "UNSUPPORTED"), "{path}");
+    }
     let log = whole_log(onetag);
-    assert!(log.contains("its upstream leads back to it"), "{log}");
-    assert!(log.lines().count() < 60, "{} lines", log.lines().count());
+    let told: Vec<_> = log.lines().filter(|line| line.contains("leads back to it")).collect();
+    assert_eq!(told.len(), 2, "one line for each request of a client: {log}");
+}
+
+#[tokio::test]
+async fn two_onetags_that_are_each_others_upstream_find_it_out() {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (first, second) = (free(), free());
+    let _second = serve(&format!("http://{first}"), &["--listen", &second]);
+    let first = serve(&format!("http://{second}"), &["--listen", &first]);
+    let url = format!("{}/v2/{REPOSITORY}/tags/list", first.url());
+    let got = client::get(&url, &[ACCEPT]).await.unwrap();
+    assert_eq!((refusal(&got).0, &*refusal(&got).1), (508, "UNSUPPORTED"));
 }
 
 #[tokio::test]
@@ -356,4 +410,93 @@ async fn a_registry_without_a_list_of_referrers_has_the_tag_that_stands_for_it()
         .await
         .unwrap();
     assert_eq!(none.status, 404);
+}
+
+#[tokio::test]
+async fn t4_a_login_goes_to_the_registry_that_it_is_meant_for_and_to_no_other() {
+    let [one, two] = [
+        Registry::builder().basic("jo", "one").start().await,
+        Registry::builder().basic("jo", "two").start().await,
+    ];
+    let site = |name: &str, url: &str| {
+        format!(
+            "[[registry]]\nname = \"{name}.example\"\nhosts = [\"{name}.onetag\"]\n[registry.upstream]\nurl = \"{url}\"\n\
+             credentials = \"client\"\n"
+        )
+    };
+    let onetag = serve_config(&(site("one", &one.url()) + &site("two", &two.url())), &[]);
+    Legacy::docker().push(&one, "latest");
+    let login = basic("jo", "one");
+    let ask = async |path: &str, host: &str| {
+        let headers = [ACCEPT, ("host", host), ("authorization", &*login)];
+        client::get(&format!("{}{path}", onetag.url()), &headers).await.unwrap().status
+    };
+    assert_eq!(ask("/v2/team/app/manifests/latest", "one.onetag").await, 200);
+    for (path, host) in [
+        ("/v2/one.example/team/app/manifests/latest", "onetag"),
+        ("/v2/two.example/team/app/manifests/latest", "onetag"),
+        ("/v2/team/app/manifests/latest?ns=two.example", "onetag"),
+    ] {
+        assert_eq!(ask(path, host).await, 401, "{path}");
+    }
+    assert_eq!(two.count(|request| request.header("authorization").is_some()), 0);
+}
+
+#[tokio::test]
+async fn t1_neither_the_catalog_nor_another_registrys_names_tell_what_may_not_be_read() {
+    let [one, two] = [Registry::start().await, Registry::start().await];
+    let image = Legacy::docker().amd64;
+    for name in ["mirror/secret", "pub/a", "pub/b", "secret/a", "secret/z"] {
+        one.push(name, "latest", &image);
+    }
+    two.push("open", "latest", &image);
+    let onetag = serve_config(
+        &format!(
+            "[upstream]\nurl = \"{}\"\n[[allow]]\nanonymous = true\nrepositories = [\"pub/**\", \"mirror/**\"]\n\
+             [[registry]]\nname = \"two.example\"\nprefix = \"mirror\"\n[registry.upstream]\nurl = \"{}\"\n",
+            one.url(),
+            two.url()
+        ),
+        &[],
+    );
+    let get = async |path: &str| client::get(&format!("{}{path}", onetag.url()), &[ACCEPT]).await.unwrap();
+    assert_eq!(get("/v2/mirror/open/manifests/latest").await.status, 200);
+    let own = one.url().replace("http://", "");
+    assert_eq!(get(&format!("/v2/mirror/secret/manifests/latest?ns={own}")).await.status, 404);
+    let (mut found, mut next) = (Vec::new(), Some("/v2/_catalog?n=1".to_owned()));
+    while let Some(path) = next {
+        let page = get(&path).await;
+        let link = page.header("link").map(ToOwned::to_owned);
+        assert!(
+            !page.text().contains("secret/") && !link.as_ref().is_some_and(|link| link.contains("secret"))
+        );
+        found.extend(page.json()["repositories"].as_array().unwrap().iter().map(ToString::to_string));
+        next = link.map(|link| link.trim_start_matches('<').split_once('>').unwrap().0.to_owned());
+    }
+    assert_eq!(found, [r#""mirror/secret""#, r#""pub/a""#, r#""pub/b""#].map(String::from)[1..].to_vec());
+}
+
+#[tokio::test]
+async fn t13_a_push_that_is_refused_changes_nothing() {
+    let registry = Registry::builder().basic("jo", "secret").start().await;
+    Legacy::docker().push(&registry, "latest");
+    let settings = format!(
+        "[upstream]\nurl = \"{}\"\ncredentials = \"client\"\n[cache]\ntag_ttl = \"1h\"\n",
+        registry.url()
+    );
+    let onetag = serve_config(&settings, &[]);
+    let (url, jo) = (format!("{}/v2/{REPOSITORY}/manifests/latest", onetag.url()), basic("jo", "secret"));
+    let pull = async || client::get(&url, &[ACCEPT, ("authorization", &*jo)]).await.unwrap().status;
+    assert_eq!(pull().await, 200);
+    let asked = registry.count(|request| request.header("authorization").is_some());
+    let media_type = ("content-type", "application/vnd.oci.image.manifest.v1+json");
+    for _ in 0..3 {
+        assert_eq!(client::request("PUT", &url, &[media_type], "{}").await.unwrap().status, 401);
+        assert_eq!(pull().await, 200);
+    }
+    assert_eq!(
+        registry.count(|request| request.header("authorization").is_some()),
+        asked,
+        "hits stayed hits"
+    );
 }

@@ -3,6 +3,7 @@ mod examples;
 mod files;
 mod kept;
 mod messages;
+mod registries;
 mod rule_values;
 mod rules;
 mod secrets;

@@ -103,6 +103,7 @@ fn a_url_falls_into_its_parts() {
     assert_eq!(url.scheme(), Scheme::Https);
     assert_eq!((url.host(), url.port()), ("registry.example.com", 5000));
     assert_eq!(url.authority(), "registry.example.com:5000");
+    assert_eq!(url.registry_name(), "registry.example.com:5000");
     assert_eq!(url.path_prefix(), "/team/Docker.v2");
     assert_eq!(url.to_string(), "https://registry.example.com:5000/team/Docker.v2");
     assert_eq!(url.to_string().parse(), Ok(url));

@@ -13,9 +13,9 @@ pub(crate) fn is_in_tag(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
-/// Whether a text of allowed characters is a repository.
+/// Whether a text is a repository.
 pub(crate) fn is_repository(text: &str) -> bool {
-    fits_repository(text) && text.split('/').all(is_component)
+    fits_repository(text) && text.chars().all(is_in_repository) && text.split('/').all(is_component)
 }
 
 /// Whether a text is not too long for a repository.

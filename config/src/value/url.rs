@@ -10,6 +10,9 @@ use super::text::{Text, text_setting};
 /// Names of Docker Hub that people know, and that are not its registry.
 const DOCKER_HUB: [&str; 2] = ["docker.io", "hub.docker.com"];
 
+/// Where the registry of Docker Hub is.
+const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+
 /// The scheme of an [`UpstreamUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -89,6 +92,11 @@ impl UpstreamUrl {
     /// The host, and the port where one was written: the value of a `Host` header.
     pub fn authority(&self) -> &str {
         self.authority.as_str()
+    }
+
+    /// What people and clients call the registry: `docker.io` for Docker Hub's, else host and port.
+    pub fn registry_name(&self) -> &str {
+        if self.authority() == DOCKER_HUB_REGISTRY { DOCKER_HUB[0] } else { self.authority() }
     }
 
     /// The path before `/v2/`: empty, or with a slash at its start and none at its end.

@@ -4,6 +4,8 @@ mod basic;
 mod caller;
 mod decide;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod glob;
 mod htpasswd;
 mod identity;

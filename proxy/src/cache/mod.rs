@@ -4,6 +4,8 @@ mod blobs;
 mod changes;
 mod configs;
 mod content;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod links;
 mod manifests;
 mod merged;

@@ -38,10 +38,10 @@ pub(super) enum Command {
     Inspect(Box<InspectArguments>),
     /// Have a running onetag fetch what pulls of some references will need
     Warm(WarmArguments),
-    /// Print the files that point a client at this onetag
-    ClientConfig(ClientConfigArguments),
     /// Validate a configuration file
     Check(CheckArguments),
+    /// Print what a client needs to pull through this onetag
+    ClientConfig(ClientConfigArguments),
     /// Ask a running onetag whether it is healthy (for containers)
     #[command(hide = true)]
     Healthcheck(HealthcheckArguments),
@@ -207,39 +207,6 @@ pub(super) struct WarmArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  onetag client-config docker --config /etc/onetag.toml
-  onetag client-config containerd --upstream https://registry.example.com --address http://onetag.internal:5080")]
-pub(super) struct ClientConfigArguments {
-    /// Whose configuration
-    #[arg(value_name = "CLIENT")]
-    pub(super) client: ClientKind,
-    /// The configuration of onetag: its address and its registries
-    #[arg(long, env = "ONETAG_CONFIG", value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// The registry behind onetag, where there is no configuration file
-    #[arg(long, env = "ONETAG_UPSTREAM", value_name = "URL", conflicts_with = "config")]
-    pub(super) upstream: Option<UpstreamUrl>,
-    /// Where the client reaches onetag [default: server.external_url, else server.listen]
-    #[arg(long, value_name = "URL")]
-    pub(super) address: Option<UpstreamUrl>,
-    /// Only for this registry, by the name that clients call it
-    #[arg(long, value_name = "NAME")]
-    pub(super) registry: Option<String>,
-}
-
-/// A client that can be configured.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ClientKind {
-    Docker,
-    Containerd,
-    Podman,
-    K3s,
-    Kubernetes,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// The configuration file
     #[arg(value_name = "FILE")]
@@ -247,6 +214,46 @@ pub(super) struct CheckArguments {
     /// Print the effective settings, passwords masked
     #[arg(long)]
     pub(super) print: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  onetag client-config containerd --config /etc/onetag.toml
+  onetag client-config docker --upstream https://registry.example.com --address https://onetag.internal
+
+Each file stands below a comment with its path.")]
+pub(super) struct ClientConfigArguments {
+    /// What pulls
+    #[arg(value_name = "CLIENT")]
+    pub(super) client: Client,
+    /// The settings of the onetag that serves
+    #[arg(long, env = "ONETAG_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The registry behind onetag, where the file does not name it
+    #[arg(long, env = "ONETAG_UPSTREAM", value_name = "URL")]
+    pub(super) upstream: Option<UpstreamUrl>,
+    /// Where clients reach onetag [default: server.external_url, else the listener]
+    #[arg(long, env = "ONETAG_EXTERNAL_URL", value_name = "URL")]
+    pub(super) address: Option<UpstreamUrl>,
+    /// For this registry alone, by its name: docker.io [default: all that are behind onetag]
+    #[arg(long, value_name = "NAME")]
+    pub(super) registry: Option<String>,
+}
+
+/// What `client-config` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Client {
+    /// The docker daemon
+    Docker,
+    /// containerd, by its hosts.toml
+    Containerd,
+    /// podman, skopeo, buildah and CRI-O
+    Podman,
+    /// k3s, by its registries.yaml
+    K3s,
+    /// Pods, and a secret where callers log in
+    Kubernetes,
 }
 
 #[derive(Debug, Args)]

@@ -50,8 +50,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Warm(arguments) => warm::warm(&arguments),
-        Command::ClientConfig(arguments) => client_config::client_config(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::ClientConfig(arguments) => client_config::client_config(&arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments),
     };
     match result {

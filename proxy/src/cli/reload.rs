@@ -17,7 +17,7 @@ use super::exit::Failure;
 use super::settings;
 
 /// How often the file of passwords is looked at.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
 /// The settings that are in force, and what was made of them that can be exchanged.
 pub(super) struct Reload {
@@ -81,10 +81,13 @@ impl Reload {
     /// Looks at the file of passwords again and again; ends with its first change, which is taken.
     pub(super) async fn passwords_changed(&mut self) {
         let Some(path) = self.config.access.htpasswd.clone() else { return std::future::pending().await };
+        let mut before = self.passwords;
         loop {
             tokio::time::sleep(LOOKED_AT_EVERY).await;
             let now = Stamp::of(&path);
-            if now.is_some() && now != self.passwords {
+            // Whoever writes it in place is not finished before two looks see the same.
+            let is_whole = now == std::mem::replace(&mut before, now);
+            if now.is_some() && now != self.passwords && is_whole {
                 self.passwords = now;
                 // It reads the file.
                 tokio::task::block_in_place(|| self.passwords());

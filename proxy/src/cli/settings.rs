@@ -1,14 +1,14 @@
 //! The effective settings: flags over environment over file over defaults.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use onetag_config::{Config, Limit, Secret, Tls, Webhook, webhook_token_is_fit};
 
 use crate::server::{ClientAuth, ListenerTls};
 use crate::upstream::{Credentials, Upstream};
 
-use super::args::{ServeArguments, SettingArguments};
+use super::args::{ClientConfigArguments, ServeArguments, SettingArguments};
 use super::exit::Failure;
 
 /// Puts a value where one was given.
@@ -20,10 +20,7 @@ fn set<T>(setting: &mut T, given: Option<impl Into<T>>) {
 
 /// The settings that all commands share; not yet validated.
 pub(super) fn shared(arguments: &SettingArguments) -> Result<Config, Failure> {
-    let mut config = match &arguments.config {
-        Some(path) => Config::load(path).map_err(Failure::usage)?,
-        None => Config::default(),
-    };
+    let mut config = of_file(arguments.config.as_deref())?;
     let given = arguments;
     let upstream = &mut config.upstream;
     set(&mut upstream.url, given.upstream.clone());
@@ -83,6 +80,18 @@ pub(super) fn of_serve(arguments: &ServeArguments) -> Result<Config, Failure> {
     set(&mut config.log.level, arguments.log_level.clone());
     validate(&config)?;
     Ok(config)
+}
+
+/// The settings of `client-config`, validated.
+pub(super) fn of_client_config(arguments: &ClientConfigArguments) -> Result<Config, Failure> {
+    let mut config = of_file(arguments.config.as_deref())?;
+    set(&mut config.upstream.url, arguments.upstream.clone());
+    validate(&config)?;
+    Ok(config)
+}
+
+fn of_file(path: Option<&Path>) -> Result<Config, Failure> {
+    path.map_or_else(|| Ok(Config::default()), |path| Config::load(path).map_err(Failure::usage))
 }
 
 /// What the settings alone can show to be wrong.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use onetag_config::{Config, CredentialSource, Size, Warm, WarmReference};
+use onetag_config::{Config, CredentialSource, Size, UpstreamUrl, Warm, WarmReference};
 use onetag_oci::Repository;
 
 use crate::cache::{BlobSettings, Blobs, DiskStore, Store};
@@ -21,11 +21,23 @@ const FURTHER: &str = "registries";
 pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, Failure> {
     let mut sites = Vec::new();
     if config.upstream.url.is_some() {
-        let namespaces = config.upstream.url.iter().map(|url| url.authority().into()).collect();
+        // Docker Hub's registry has another address than the name that clients send.
+        let namespaces = |url: &UpstreamUrl| [url.authority().into(), url.registry_name().into()];
+        let namespaces = config.upstream.url.iter().flat_map(namespaces).collect();
         let resolver = resolver(config, share(config), config.cache.data_dir.clone(), metrics)?;
         let asks_upstream = config.upstream.credentials == CredentialSource::Client;
         let (name, prefix, hosts, library) = ("".into(), None, Vec::new(), false);
-        sites.push(Site { name, resolver, asks_upstream, prefix, hosts, namespaces, library });
+        let takes_logins_by_host = false;
+        sites.push(Site {
+            name,
+            resolver,
+            asks_upstream,
+            prefix,
+            hosts,
+            namespaces,
+            library,
+            takes_logins_by_host,
+        });
     }
     for registry in &config.registry {
         let own = Config { upstream: registry.upstream(), ..config.clone() };
@@ -42,6 +54,7 @@ pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, 
             hosts: registry.hosts().map(Into::into).collect(),
             namespaces: registry.namespaces().map(Into::into).collect(),
             library: registry.has_library(),
+            takes_logins_by_host: config.has_several_logins(),
         });
     }
     Ok(Routes::new(sites, config.server.hosts.iter().map(|host| host.as_str().into()).collect()))
@@ -96,6 +109,10 @@ pub(super) fn keep_warm(routes: &Routes, warm: &Warm) -> Result<(), Failure> {
             || Failure::usage(format!("warm.references: no registry is configured for {reference}"));
         let outer: Repository = reference.repository().parse().map_err(|_| unknown())?;
         let (site, inner) = routes.of_repository(&outer).ok_or_else(unknown)?;
+        if site.asks_upstream {
+            let why = "its registry is asked with callers' credentials, and this has none";
+            return Err(Failure::usage(format!("warm.references: {reference}: {why}")));
+        }
         let inner: WarmReference = format!("{inner}:{}", reference.tag()).parse().map_err(|_| unknown())?;
         match lists.iter_mut().find(|(resolver, _)| Arc::ptr_eq(resolver, &site.resolver)) {
             Some((_, list)) => list.push(inner),

@@ -7,6 +7,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use onetag_oci::{Digest, Repository, Tag};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
@@ -16,6 +17,9 @@ use super::routes::{Names, Route};
 use crate::access::{Access, Action, Caller};
 use crate::cache::TagRecord;
 use crate::resolve::{ResolveError, Resolver};
+
+/// What is escaped in a registry's name: all that no host and port has.
+const NAMESPACE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b':');
 
 /// The request of somebody.
 pub(super) struct Call<'a> {
@@ -40,10 +44,8 @@ impl<'a> Call<'a> {
         let authorization = authorization(&request.headers)?;
         let site = route.site;
         let (resolver, caller) = if site.asks_upstream {
-            (
-                Arc::new(site.resolver.on_behalf(authorization.filter(|value| is_somebody(value)).cloned())),
-                None,
-            )
+            let login = authorization.filter(|value| is_somebody(value) && route.takes_logins());
+            (Arc::new(site.resolver.on_behalf(login.cloned())), None)
         } else {
             let caller = access.caller(authorization, peer.identity.as_ref()).await?;
             (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))
@@ -60,7 +62,7 @@ impl<'a> Call<'a> {
     pub(super) fn may(&self, action: Action, inner: &Repository) -> bool {
         self.caller
             .as_ref()
-            .is_none_or(|(access, caller)| access.allows(caller, action, &self.canonical(inner)))
+            .is_none_or(|(access, caller)| access.allows(caller, action, &self.route.site.canonical(inner)))
     }
 
     /// Whether it may do so with any repository.
@@ -124,24 +126,17 @@ impl<'a> Call<'a> {
 
     /// The address of something of a repository, for a client: what stands behind `/v2/<repository>/`.
     pub(super) fn address(&self, names: &Names, rest: &str) -> String {
+        self.address_of(&format!("/v2/{}/{rest}", names.outer))
+    }
+
+    /// The address of a path, for a client. It names the registry in the client's way: without `ns`, where that is
+    /// how it was named, it would lead to another registry (threat T15).
+    pub(super) fn address_of(&self, path: &str) -> String {
         let base = self.external.base(self.request, self.peer.address);
-        format!("{base}/v2/{}/{rest}", names.outer)
-    }
-
-    /// What stands before a path, for a client.
-    pub(super) fn base(&self) -> String {
-        self.external.base(self.request, self.peer.address)
-    }
-
-    /// A repository's name in `[[allow]]`: that of the path, with the prefix of its registry, however a client found
-    /// its way there.
-    fn canonical(&self, inner: &Repository) -> String {
-        let site = self.route.site;
-        match (&*site.name, &site.prefix) {
-            ("", _) => inner.to_string(),
-            (_, Some(prefix)) => format!("{prefix}/{inner}"),
-            (name, None) => format!("{name}/{inner}"),
-        }
+        let Some(namespace) = &self.route.namespace else { return format!("{base}{path}") };
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let namespace = percent_encode(namespace.as_bytes(), NAMESPACE);
+        format!("{base}{path}{separator}ns={namespace}")
     }
 }
 

@@ -170,6 +170,11 @@ impl RegistryError {
         self.code
     }
 
+    /// Whether there is more behind it than what the client is told.
+    pub fn has_cause(&self) -> bool {
+        self.cause.is_some()
+    }
+
     /// What the log has to tell: the message, or the whole cause behind it.
     pub fn for_the_log(&self) -> &str {
         self.cause.as_deref().unwrap_or(&self.message)
@@ -245,6 +250,9 @@ impl From<&UpstreamError> for RegistryError {
                 (Code::BadUpstream, "the upstream registry cannot be reached")
             }
             ErrorKind::Open { .. } => (Code::Unavailable, "the upstream registry is down"),
+            ErrorKind::Status { status: StatusCode::LOOP_DETECTED, .. } => {
+                (Code::Loop, "the upstream registry leads back to onetag")
+            }
             ErrorKind::Status { status, .. } if !status.is_server_error() => {
                 (Code::BadUpstream, "the upstream registry refuses the request")
             }

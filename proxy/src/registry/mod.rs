@@ -7,6 +7,8 @@ mod catalog;
 mod endpoint;
 mod error;
 mod external;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod host;
 mod manifest;
 mod notification;

@@ -9,6 +9,12 @@ pub(super) fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> 
     parameters(query, name).next()
 }
 
+/// The first parameter of this name, decoded; what is no UTF-8 is U+FFFD, so that it is seen to be there.
+pub(super) fn parameter_lossy<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let (_, value, _) = pairs(query).find(|(key, _, _)| key == name)?;
+    Some(value.unwrap_or(Cow::Borrowed("\u{fffd}")))
+}
+
 /// All parameters of this name, decoded; what is no UTF-8 is left out.
 pub(super) fn parameters<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
     pairs(query).filter(move |(key, _, _)| key == name).filter_map(|(_, value, _)| value)
@@ -42,6 +48,9 @@ mod tests {
         assert_eq!(parameter(query, "flag").unwrap(), "");
         assert_eq!(parameter(query, "from"), None);
         assert_eq!(parameter("ns=%ff", "ns"), None);
+        assert_eq!(parameter_lossy("ns=%ff&ns=a", "ns").unwrap(), "\u{fffd}");
+        assert_eq!(parameter_lossy("a&ns", "ns").unwrap(), "");
+        assert_eq!(parameter_lossy("a", "ns"), None);
         assert_eq!(parameters("tag=a&tag=b", "tag").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(without(query, &["ns"]), "_state=a%2Bb%3D&digest=sha256%3Aab&flag");
         assert_eq!(without("ns=a", &["ns"]), "");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::Body;
 use super::call::Call;
+use super::error::Code;
 use crate::upstream::Written;
 
 /// The most characters of an error's code and message that are passed on, and the most errors.
@@ -27,9 +28,9 @@ struct Entry {
     message: String,
 }
 
-/// A success or a refusal.
-pub(super) fn answer(written: &Written, call: &Call<'_>) -> Response<Body> {
-    if written.status.is_success() { success(written) } else { refusal(written, call) }
+/// A success or a refusal; `absent` is what a 404 means here.
+pub(super) fn answer(written: &Written, call: &Call<'_>, absent: Code) -> Response<Body> {
+    if written.status.is_success() { success(written) } else { refusal(written, call, absent) }
 }
 
 /// A success without a body, and without a Location: that is the caller's to write.
@@ -44,7 +45,7 @@ pub(super) fn success(written: &Written) -> Response<Body> {
 }
 
 /// A refusal, in the upstream's words as far as they are those of the specification (section Error codes).
-pub(super) fn refusal(written: &Written, call: &Call<'_>) -> Response<Body> {
+pub(super) fn refusal(written: &Written, call: &Call<'_>, absent: Code) -> Response<Body> {
     let status = written.status;
     let mut errors = serde_json::from_slice::<Errors>(&written.body).unwrap_or(Errors { errors: Vec::new() });
     errors.errors.truncate(MAX_ERRORS);
@@ -54,7 +55,7 @@ pub(super) fn refusal(written: &Written, call: &Call<'_>) -> Response<Body> {
     }
     if errors.errors.is_empty() {
         let message = format!("the upstream registry answered {}", status.as_u16());
-        errors.errors.push(Entry { code: code_of(status).into(), message });
+        errors.errors.push(Entry { code: code_of(status, absent).into(), message });
     }
     let bytes = serde_json::to_vec(&errors).unwrap_or_default();
     tracing::debug!(%status, path = call.request.uri.path(), "the upstream refuses");
@@ -73,9 +74,9 @@ fn is_code(text: &str) -> bool {
 }
 
 /// The code for a status whose answer names none.
-fn code_of(status: StatusCode) -> &'static str {
+fn code_of(status: StatusCode, absent: Code) -> &'static str {
     match status {
-        StatusCode::NOT_FOUND => "BLOB_UPLOAD_UNKNOWN",
+        StatusCode::NOT_FOUND => absent.name(),
         StatusCode::METHOD_NOT_ALLOWED => "UNSUPPORTED",
         StatusCode::PAYLOAD_TOO_LARGE => "SIZE_INVALID",
         StatusCode::RANGE_NOT_SATISFIABLE => "BLOB_UPLOAD_INVALID",

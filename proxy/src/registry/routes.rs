@@ -30,6 +30,9 @@ pub struct Site {
     pub namespaces: Vec<Box<str>>,
     /// Whether a name of one part is that of an official image, below `library/`.
     pub library: bool,
+    /// Whether callers' logins are for it only where it is called by a host of its own: by any other name they may be
+    /// meant for another registry (threat T4).
+    pub takes_logins_by_host: bool,
 }
 
 /// All upstreams.
@@ -50,6 +53,8 @@ pub(super) struct Route<'a> {
     prefixed: bool,
     /// What the client called the registry; the answer repeats it.
     pub(super) namespace: Option<HeaderValue>,
+    /// Whether it is one of the site's own hosts that is called.
+    by_host: bool,
 }
 
 /// A repository, by both of its names.
@@ -88,7 +93,16 @@ impl Routes {
     /// One upstream for everything.
     pub fn only(resolver: Arc<Resolver>) -> Self {
         let (name, prefix, hosts, namespaces) = ("".into(), None, Vec::new(), Vec::new());
-        let site = Site { name, resolver, asks_upstream: false, prefix, hosts, namespaces, library: false };
+        let site = Site {
+            name,
+            resolver,
+            asks_upstream: false,
+            prefix,
+            hosts,
+            namespaces,
+            library: false,
+            takes_logins_by_host: false,
+        };
         Self::new(vec![site], Vec::new())
     }
 
@@ -124,7 +138,7 @@ impl Routes {
             let unknown = || RegistryError::new(Code::NameUnknown, "no registry of this name is configured");
             let site = self.of_namespace(&namespace, authority.as_ref()).ok_or_else(unknown)?;
             let namespace = HeaderValue::from_str(&namespace).map_err(|_| unknown())?;
-            return Ok(Route { site, prefixed: false, namespace: Some(namespace) });
+            return Ok(Route { site, prefixed: false, namespace: Some(namespace), by_host: false });
         }
         if !self.by_host.is_empty()
             && let Some((full, host)) = names
@@ -133,13 +147,25 @@ impl Routes {
                 .get(&*full.to_ascii_lowercase())
                 .or_else(|| self.by_host.get(&*host.to_ascii_lowercase()))
         {
-            return Ok(Route { site, prefixed: false, namespace: None });
+            return Ok(Route { site, prefixed: false, namespace: None, by_host: true });
         }
         let found = self.by_name(endpoint.repository());
         match found.or_else(|| self.greeter().filter(|_| *endpoint == Endpoint::Ping)) {
-            Some((site, prefixed)) => Ok(Route { site, prefixed, namespace: None }),
+            Some((site, prefixed)) => Ok(Route { site, prefixed, namespace: None, by_host: false }),
             None => Err(RegistryError::new(Code::NameUnknown, "no registry is configured for this name")),
         }
+    }
+
+    /// Both names of a repository. None where its name in `[[allow]]` would be that of another site's: what is said of the
+    /// one must not hold for the other, whichever way a client came.
+    pub(super) fn names(&self, route: &Route<'_>, outer: &Repository) -> Result<Names, RegistryError> {
+        let names = route.names(outer)?;
+        let canonical = route.site.canonical(&names.inner);
+        let owner = self.by_prefix.iter().find(|(prefix, _)| below(&canonical, prefix).is_some());
+        if owner.is_some_and(|(_, site)| !Arc::ptr_eq(site, route.site)) {
+            return Err(RegistryError::new(Code::NameUnknown, "this name is that of another registry here"));
+        }
+        Ok(names)
     }
 
     /// Who answers `GET /v2/` where there is no default upstream: one for which onetag itself decides, if there is one.
@@ -164,6 +190,16 @@ impl Routes {
 }
 
 impl Site {
+    /// A repository's name in `[[allow]]`: that of the path, with the prefix of its registry, however a client found
+    /// its way there.
+    pub(super) fn canonical(&self, inner: &Repository) -> String {
+        match (&*self.name, &self.prefix) {
+            ("", _) => inner.to_string(),
+            (_, Some(prefix)) => format!("{prefix}/{inner}"),
+            (name, None) => format!("{name}/{inner}"),
+        }
+    }
+
     /// The upstream's name for a repository.
     pub(super) fn names(&self, outer: &Repository, prefixed: bool) -> Option<Names> {
         let prefix = self.prefix.as_deref().filter(|_| prefixed);
@@ -180,8 +216,13 @@ impl Site {
 }
 
 impl Route<'_> {
+    /// Whether what a client sends to prove who it is may be meant for this site.
+    pub(super) fn takes_logins(&self) -> bool {
+        self.by_host || !self.site.takes_logins_by_host
+    }
+
     /// Both names of a repository.
-    pub(super) fn names(&self, outer: &Repository) -> Result<Names, RegistryError> {
+    fn names(&self, outer: &Repository) -> Result<Names, RegistryError> {
         let invalid =
             || RegistryError::new(Code::NameInvalid, "the registry of this name has no such repository");
         self.site.names(outer, self.prefixed).ok_or_else(invalid)
@@ -201,6 +242,6 @@ fn below<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
 fn namespace(query: Option<&str>) -> Option<std::borrow::Cow<'_, str>> {
     // Most have none, and this is on every request's way.
     query
-        .filter(|query| query.contains("ns=") || query.contains('%'))
-        .and_then(|query| query::parameter(query, "ns"))
+        .filter(|query| query.contains("ns") || query.contains('%'))
+        .and_then(|query| query::parameter_lossy(query, "ns"))
 }

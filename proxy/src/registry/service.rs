@@ -73,6 +73,7 @@ impl Registry {
                 let answer = Box::pin(webhook.answer(&self.routes, &self.metrics, &parts, body));
                 (Route::Notifications, answer.instrument(span.clone()).await)
             }
+            _ if parts.method == Method::CONNECT => (Route::Other, Err(RegistryError::method("GET, HEAD"))),
             _ => match Endpoint::parse(parts.uri.path()) {
                 Ok(endpoint) => {
                     let route = endpoint.route();
@@ -82,6 +83,11 @@ impl Registry {
             },
         };
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
+        if response.status().is_client_error() || response.status().is_server_error() {
+            // It leads from the client's message to the log.
+            let id = HeaderValue::try_from(id.to_string()).expect("an id is hexadecimal");
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
         if parts.method == Method::HEAD {
             response = without_body(response);
         }
@@ -110,7 +116,7 @@ impl Registry {
         }
         let route = self.routes.route(request, endpoint)?;
         let namespace = route.namespace.clone();
-        let access = self.access.load();
+        let access = self.access.load_full();
         let mut call = Call::of(request, route, (&access, &self.external), peer).await?;
         let mut answered = match request.method {
             Method::GET | Method::HEAD => self.read(&mut call, endpoint).await,
@@ -138,8 +144,10 @@ impl Registry {
                 _ => Box::pin(ping::answer(call)).await,
             };
         };
-        let names = call.route.names(outer)?;
-        call.demand(Action::Pull, &names, endpoint)?;
+        let names = self.routes.names(&call.route, outer)?;
+        // To ask how far an upload is belongs to pushing.
+        let action = if matches!(endpoint, Endpoint::Upload(..)) { Action::Push } else { Action::Pull };
+        call.demand(action, &names, endpoint)?;
         if let Endpoint::Manifest(_, Reference::Digest(digest))
         | Endpoint::Blob(_, digest)
         | Endpoint::Referrers(_, digest) = endpoint
@@ -158,7 +166,6 @@ impl Registry {
             Endpoint::Tags(_) => Box::pin(tags::list(call, &names, endpoint)).await,
             Endpoint::Referrers(_, digest) => Box::pin(referrers::list(call, &names, digest, endpoint)).await,
             Endpoint::Upload(_, session) if call.request.method == Method::GET => {
-                call.demand(Action::Push, &names, endpoint)?;
                 Box::pin(upload::go_on(call, &self.seal, &names, session, write::nothing())).await
             }
             _ => Err(RegistryError::method(endpoint.methods())),
@@ -172,7 +179,7 @@ impl Registry {
         body: B,
     ) -> Result<Response<Body>, RegistryError> {
         let none = || RegistryError::method(endpoint.methods());
-        let names: Names = call.route.names(endpoint.repository().ok_or_else(none)?)?;
+        let names: Names = self.routes.names(&call.route, endpoint.repository().ok_or_else(none)?)?;
         let method = &call.request.method;
         // To cancel an upload is a part of pushing.
         let action = match endpoint {
@@ -212,15 +219,14 @@ fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::empty())
 }
 
-/// The error's response; its id leads from the client's message to the log.
+/// The error's response. Of a loop, which may be many requests, only where it begins is told aloud.
 fn refuse(id: RequestId, error: &RegistryError) -> Response<Body> {
-    let mut response = error.response();
-    if response.status().is_server_error() {
+    let response = error.response();
+    let is_echo = error.code() == Code::Loop && !error.has_cause();
+    if response.status().is_server_error() && !is_echo {
         tracing::warn!(%id, status = response.status().as_u16(), error = error.for_the_log(), "failed");
     } else {
         tracing::debug!(status = response.status().as_u16(), error = error.for_the_log(), "refused");
     }
-    let text = HeaderValue::from_str(&id.to_string()).expect("an id is hexadecimal");
-    response.headers_mut().insert(REQUEST_ID, text);
     response
 }

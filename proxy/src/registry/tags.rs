@@ -61,9 +61,9 @@ fn respond(call: &Call<'_>, names: &Names, page: TagPage) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     if let Some(last) = last {
-        let next = call.address(names, "tags/list");
         let last = utf8_percent_encode(&last, NON_ALPHANUMERIC);
-        let link = format!("<{next}?n={count}&last={last}>; rel=\"next\"");
+        let next = call.address(names, &format!("tags/list?n={count}&last={last}"));
+        let link = format!("<{next}>; rel=\"next\"");
         response.headers_mut().insert(LINK, header(link));
     }
     response

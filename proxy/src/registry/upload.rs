@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::header::LOCATION;
-use http::{HeaderValue, Method, Response, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use onetag_oci::Repository;
 
 use super::body::Body;
@@ -21,6 +21,19 @@ use crate::upstream::{Actions, Target, Write, Written};
 /// How long the upstream may take over a blob once it has all of it: it hashes the whole, and may copy it.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long it may take over anything less.
+const SHORT_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long the upstream may take over this request.
+fn patience(call: &Call<'_>) -> Duration {
+    let query = call.request.uri.query().unwrap_or_default();
+    let is_whole = ["digest", "mount"].iter().any(|name| query::parameter(query, name).is_some());
+    if is_whole { PATIENCE } else { SHORT_PATIENCE }
+}
+
+/// What blobs are.
+const BYTES: &str = "application/octet-stream";
+
 /// Begins an upload, sends a blob in one request, or mounts one of another repository.
 pub(super) async fn begin<B: Content>(
     call: &Call<'_>,
@@ -35,11 +48,11 @@ pub(super) async fn begin<B: Content>(
         repository: names.inner.clone(),
         actions: Actions::Push,
         from,
-        headers: forwarded_headers(&call.request.headers),
+        headers: headers_of_blob(call),
         limit: None,
-        patience: PATIENCE,
+        patience: patience(call),
     };
-    send(call, seal, names, write, body).await
+    send(call, seal, names, write, body, Code::NameUnknown).await
 }
 
 /// Goes on with an upload, ends it, cancels it, or asks how far it is.
@@ -65,11 +78,21 @@ pub(super) async fn go_on<B: Content>(
         repository: names.inner.clone(),
         actions: Actions::Push,
         from: None,
-        headers: forwarded_headers(&call.request.headers),
+        headers: headers_of_blob(call),
         limit: None,
-        patience: PATIENCE,
+        patience: patience(call),
     };
-    send(call, seal, names, write, body).await
+    send(call, seal, names, write, body, Code::UploadUnknown).await
+}
+
+/// What is said of a blob's bytes. They are bytes, whatever a client calls them: a registry would read the parameters
+/// of a form, as that of a repository to mount from, and nobody has judged those (threat T2).
+fn headers_of_blob(call: &Call<'_>) -> HeaderMap {
+    let mut headers = forwarded_headers(&call.request.headers);
+    if let Some(media_type) = headers.get_mut(CONTENT_TYPE) {
+        *media_type = HeaderValue::from_static(BYTES);
+    }
+    headers
 }
 
 async fn send<B: Content>(
@@ -78,9 +101,10 @@ async fn send<B: Content>(
     names: &Names,
     write: Write,
     body: B,
+    absent: Code,
 ) -> Result<Response<Body>, RegistryError> {
     let written = call.resolver.upstream().write(write, body).await?;
-    let mut response = relay::answer(&written, call);
+    let mut response = relay::answer(&written, call, absent);
     if let Some(location) = location(call, seal, names, &written) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -107,8 +131,12 @@ fn location(call: &Call<'_>, seal: &Seal, names: &Names, written: &Written) -> O
 }
 
 /// The upload's own name, where a Location has the form that uploads have here. Its host does not matter: the way
-/// back leads to the upstream that is configured, by whatever name it calls itself.
+/// back leads to the upstream that is configured, by whatever name it calls itself. A query with an `ns` of its own
+/// would not come back whole.
 fn session_of(location: &Uri, path_prefix: &str, inner: &Repository) -> Option<Session> {
+    if query::parameter_lossy(location.query().unwrap_or_default(), "ns").is_some() {
+        return None;
+    }
     let path = location.path();
     let rest = path.strip_prefix(path_prefix).unwrap_or(path);
     let name = rest.strip_prefix("/v2/")?.strip_prefix(inner.as_str())?.strip_prefix("/blobs/uploads/")?;
@@ -166,6 +194,7 @@ mod tests {
         assert_eq!(name("https://r.example/v2/team/other/blobs/uploads/6f1c", ""), None);
         assert_eq!(name("https://r.example/v2/team/app/blobs/uploads/a/b", ""), None);
         assert_eq!(name("https://r.example/artifacts-uploads/6f1c", ""), None);
+        assert_eq!(name("https://r.example/v2/team/app/blobs/uploads/6f1c?ns=x", ""), None);
     }
 
     #[test]

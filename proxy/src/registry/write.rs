@@ -19,7 +19,7 @@ use super::routes::Names;
 use crate::access::Action;
 use crate::flight::FlightLost;
 use crate::resolve::{Change, ResolveError, Resolver};
-use crate::upstream::{Actions, Target, UpstreamError, Write, Written};
+use crate::upstream::{Actions, ErrorKind, Phase, Target, UpstreamError, Write, Written};
 
 /// How long the upstream may take over a manifest or a deletion once it has all of the request.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -69,7 +69,7 @@ pub(super) async fn put_manifest<B: Content>(
     };
     let written = changed(&call.resolver, write, body, changes).await?;
     if !written.status.is_success() {
-        return Ok(relay::refusal(&written, call));
+        return Ok(relay::refusal(&written, call, Code::NameUnknown));
     }
     let reference = match (written.headers.get(&CONTENT_DIGEST), reference) {
         (_, Reference::Digest(digest)) => digest.to_string(),
@@ -93,7 +93,7 @@ pub(super) async fn delete_manifest(
     };
     let write = deletion(names, &format!("manifests/{reference}"));
     let written = changed(&call.resolver, write, nothing(), vec![change]).await?;
-    Ok(relay::answer(&written, call))
+    Ok(relay::answer(&written, call, Code::ManifestUnknown))
 }
 
 /// Deletes a blob of a repository.
@@ -105,7 +105,7 @@ pub(super) async fn delete_blob(
     let change = Change::Deleted(names.inner.clone(), digest.clone());
     let write = deletion(names, &format!("blobs/{digest}"));
     let written = changed(&call.resolver, write, nothing(), vec![change]).await?;
-    Ok(relay::answer(&written, call))
+    Ok(relay::answer(&written, call, Code::BlobUnknown))
 }
 
 fn deletion(names: &Names, rest: &str) -> Write {
@@ -143,9 +143,15 @@ async fn changed<B: Content>(
     Ok(task.await.map_err(|_| ResolveError::Lost(FlightLost))??)
 }
 
-/// Whether the upstream may have done what it was told: unless it says that it did not.
+/// Whether the upstream may have done what it was told: not where it says that it did not, nor where it did not get all
+/// of the request. Else whoever may not push could have everything asked for anew.
 fn may_have_changed(answer: &Result<Written, UpstreamError>) -> bool {
-    answer.as_ref().map_or(true, |written| !written.status.is_client_error())
+    match answer.as_ref().map_err(UpstreamError::kind) {
+        Ok(written) => !written.status.is_client_error(),
+        Err(ErrorKind::Timeout { phase, .. }) => matches!(phase, Phase::Headers | Phase::Body),
+        Err(ErrorKind::Status { status, .. }) => status.is_server_error(),
+        Err(error) => matches!(error, ErrorKind::Broken(_) | ErrorKind::Wrong(_)),
+    }
 }
 
 /// The headers of a client that say something about the body that it sends (threat T10).

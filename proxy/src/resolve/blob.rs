@@ -14,7 +14,7 @@ use crate::upstream::UpstreamBody;
 use super::blob_feed::UpstreamFeed;
 use super::byte_range::ByteRange;
 use super::error::ResolveError;
-use super::grants::is_denied;
+use super::grants::is_callers_own;
 use super::resolver::Resolver;
 
 /// How far behind what has arrived a part may begin for its reader to wait: farther, the upstream is asked.
@@ -194,7 +194,7 @@ impl<'a> Asking<'a> {
         // Nor what another caller's credentials came to.
         let failed = |error| {
             let error = self.failed(error);
-            let is_anothers = self.resolver.caller.is_some() && is_denied(&error);
+            let is_anothers = self.resolver.caller.is_some() && is_callers_own(&error);
             if is_own && !is_anothers { Err(error) } else { Ok(Cached::Pass) }
         };
         if let Err(error) = follower.opened().await {
@@ -264,7 +264,7 @@ impl<'a> Asking<'a> {
         let key = (repository.clone(), digest.clone());
         let ask = || Arc::clone(self.resolver).has_blob(key.clone());
         let known = self.resolver.link_flights.join(key.clone(), ask).await?;
-        let may_be_anothers = known.as_ref().map_or_else(is_denied, |has| !has);
+        let may_be_anothers = known.as_ref().map_or_else(is_callers_own, |has| !has);
         if self.resolver.caller.is_some() && may_be_anothers { ask().await } else { known }
     }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 use onetag_oci::{Digest, Document, Reference, Repository};
 
 use crate::cache::{Change, Content};
+use crate::upstream::Head;
 
 use super::closure::leads_to;
 use super::error::ResolveError;
-use super::grants::is_denied;
+use super::grants::is_callers_own;
 use super::reader::MAX_DIGESTS;
 use super::resolver::{DigestResult, Resolver};
 
@@ -28,7 +29,7 @@ impl Resolver {
         let fetch = |(repository, digest)| async move { resolver.fetch(&repository, &digest).await };
         let found = self.digest_flights.join(key.clone(), || fetch(key)).await?;
         // Another caller's credentials may have been at work.
-        let may_be_anothers = found.as_ref().map_or_else(is_denied, Option::is_none);
+        let may_be_anothers = found.as_ref().map_or_else(is_callers_own, Option::is_none);
         if self.caller.is_none() || !may_be_anothers {
             return found;
         }
@@ -52,7 +53,34 @@ impl Resolver {
                 Err(error) => answer = Err(error),
             }
         }
-        answer
+        match answer {
+            Ok(None) => self.merged_apart(repository, digest).await,
+            answer => answer,
+        }
+    }
+
+    /// An index that onetag made, for a caller who may pull and not list: the upstream has an image of it for this one,
+    /// in each of the repositories that it leads to.
+    async fn merged_apart(&self, repository: &Repository, digest: &Digest) -> DigestResult {
+        let Some(content) = self.merged.find(repository, digest).await.map_err(ResolveError::Store)? else {
+            return Ok(None);
+        };
+        let Ok(Document::Index(index)) = Document::parse(&content.bytes, &content.media_type) else {
+            return Ok(None);
+        };
+        let mut homes: Vec<Repository> = Vec::new();
+        for entry in index.manifests {
+            let source = self.source(repository, &entry.digest).await?;
+            let home = source.unwrap_or_else(|| repository.clone());
+            if homes.contains(&home) {
+                continue;
+            }
+            if self.upstream.head(&home, &Reference::Digest(entry.digest)).await? == Head::Absent {
+                return Ok(None);
+            }
+            homes.push(home);
+        }
+        Ok(Some(content))
     }
 
     /// Whether a digest is one that onetag itself made for this repository.

@@ -121,7 +121,7 @@ impl Resolver {
         let rule = self.rules.of(repository, tag);
         let candidates = rule.candidates(repository, tag);
         let knowledge = self.occurring.get(&(repository.clone(), rule.place));
-        if knowledge == Knowledge::Unknown && !candidates.is_empty() {
+        if knowledge == Knowledge::Unknown && !candidates.is_empty() && !self.alone {
             self.learn_members(repository, tag, &candidates);
         }
         let asked: Vec<_> =

@@ -16,7 +16,7 @@ use onetag_oci::{Digest, Repository, Tag};
 use crate::cache::TagRecord;
 use crate::flight::Flights;
 use crate::merge::Address;
-use crate::upstream::{ErrorKind, UpstreamError};
+use crate::upstream::{ErrorKind, Fault, UpstreamError};
 
 use super::error::ResolveError;
 use super::resolver::Resolver;
@@ -109,7 +109,7 @@ impl Resolver {
         match self.ask_for_grant(&key).await {
             // The upstream fails: its last yes holds a little longer.
             Err(ResolveError::Upstream(error))
-                if error.is_transient() && is_younger(self.grants.fresh + self.grants.stale) =>
+                if is_outage(&error) && is_younger(self.grants.fresh + self.grants.stale) =>
             {
                 tracing::debug!(%error, %repository, "an earlier grant is used");
                 Ok(true)
@@ -137,7 +137,10 @@ impl Resolver {
                     if let ErrorKind::Denied(_) = error.kind() {
                         grants.invalidate(&asked_for);
                     }
-                    if error.is_forbidden() { Ok(false) } else { Err(error.into()) }
+                    // Some registries list no tags at all, or not to everybody who may pull.
+                    let is_no_answer =
+                        matches!(error.kind(), ErrorKind::Status { status, .. } if status.is_client_error());
+                    if error.is_forbidden() || is_no_answer { Ok(false) } else { Err(error.into()) }
                 }
             }
         };
@@ -258,6 +261,17 @@ impl Resolver {
         }
         others
     }
+}
+
+/// Whether the upstream cannot be asked, which is not to say that onetag is busy: whoever keeps it so must not gain by it.
+fn is_outage(error: &UpstreamError) -> bool {
+    error.is_transient() && matches!(error.fault(), Fault::Network | Fault::Registry)
+}
+
+/// Whether an answer may be that to one caller's credentials alone: it is not shared, and whoever joined it asks anew.
+pub(super) fn is_callers_own(error: &ResolveError) -> bool {
+    let is_limited = |error: &UpstreamError| matches!(error.kind(), ErrorKind::Limited { .. });
+    is_denied(error) || matches!(error, ResolveError::Upstream(error) if is_limited(error))
 }
 
 /// Whether the upstream answered that this account may not see it, or in a way that holds for this account alone; that

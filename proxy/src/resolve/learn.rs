@@ -35,6 +35,10 @@ impl Resolver {
                 let local = if rule.has_local() { this.listed(&key.0, rule).await } else { Some(0) };
                 let elsewhere = this.existing(&foreign).await;
                 let mask = local.map(|mask| mask | elsewhere | rule.elsewhere() & !expanded);
+                if mask.is_none() && this.caller.is_some() {
+                    // What one caller may not list is known to others.
+                    return;
+                }
                 tracing::debug!(repository = %key.0, rule = rule.name, listed = mask.is_some(), "learned");
                 // A list that was asked for before a push says nothing about what was pushed.
                 let repository = &key.0;

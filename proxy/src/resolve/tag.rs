@@ -13,7 +13,7 @@ use crate::telemetry::TagAnswer;
 
 use super::error::ResolveError;
 use super::fill::{Filled, Report};
-use super::grants::is_denied;
+use super::grants::{is_callers_own, is_denied};
 use super::resolver::Resolver;
 use super::revalidate::Check;
 use super::times::Times;
@@ -55,6 +55,7 @@ impl Resolver {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<TagRecord, ResolveError> {
+        let mut limited = false;
         for is_first in [true, false] {
             if !self.may_share(repository, tag).await? {
                 break;
@@ -66,9 +67,15 @@ impl Resolver {
             };
             match answered {
                 // Another caller's credentials may have been at work.
-                Err(error) if is_denied(&error) => {}
+                Err(error) if is_callers_own(&error) => limited = !is_denied(&error),
                 answered => return answered,
             }
+        }
+        let key = (repository.clone(), tag.clone());
+        if limited
+            && let Some(last) = self.tags.get(&key).filter(|last| self.is_usable(&key, last) && !last.expired)
+        {
+            return Ok(TagRecord { stale: true, ..last });
         }
         let answered = self.tag_apart(repository, tag).await;
         self.note_refusal(&self.involved(repository, tag).await?, &answered);
@@ -290,7 +297,10 @@ impl Resolver {
         };
         let usable = last.clone().filter(|record| self.is_usable(key, record));
         match (filled, usable) {
-            (Err(error), Some(last)) if !is_denied(&error) => {
+            // One caller's limit is no outage for the others.
+            (Err(error), Some(last))
+                if !is_denied(&error) && !(self.caller.is_some() && is_callers_own(&error)) =>
+            {
                 let wanted = wanted_pause(&error);
                 Ok(self.stand_in(key, last, asked, wanted, &error))
             }

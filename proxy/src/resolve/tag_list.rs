@@ -8,7 +8,7 @@ use onetag_oci::{Repository, Tag};
 use serde::Deserialize;
 
 use super::error::ResolveError;
-use super::grants::is_denied;
+use super::grants::is_callers_own;
 use super::resolver::Resolver;
 use crate::flight::FlightLost;
 use crate::merge::{Candidate, Rules};
@@ -61,7 +61,7 @@ impl Resolver {
         let list = || async move { resolver.visible(of).await };
         let tags = match self.listing.join(repository.clone(), list).await? {
             // Another caller's credentials may have been at work.
-            Err(error) if self.caller.is_some() && is_denied(&error) => {
+            Err(error) if self.caller.is_some() && is_callers_own(&error) => {
                 Arc::clone(self).visible(repository.clone()).await?
             }
             tags => tags?,

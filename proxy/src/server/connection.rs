@@ -52,10 +52,10 @@ const MAX_STREAMS: u32 = 100;
 const MAX_RESETS: usize = 20;
 /// Streams that a client has broken the rules on; beyond it the connection ends.
 const MAX_BROKEN_STREAMS: usize = 64;
-/// What a client may send of a body before it is read. Bodies are small here: notifications.
-const STREAM_WINDOW: u32 = 64 << 10;
+/// What a client may send of a body before it is read: a push over a long way is as fast as this for each round trip.
+const STREAM_WINDOW: u32 = 512 << 10;
 /// The same for all bodies of a connection.
-const CONNECTION_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
 const MAX_FRAME: u32 = 16 << 10;
 /// What one stream holds for a client that does not read, besides the piece that it was given last.
 const MAX_SEND_BUFFER: usize = 64 << 10;
@@ -166,6 +166,8 @@ impl<H: Handler> Serving<H> {
         let mut connection = pin!(watcher.watch(connection));
         // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
         let ended = tokio::select! {
+            // In this order: what has arrived is looked at before a deadline that a busy machine has let pass.
+            biased;
             ended = &mut connection => ended,
             () = client.first_request.notified() => tokio::select! {
                 ended = connection => ended,

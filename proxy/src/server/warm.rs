@@ -38,6 +38,10 @@ pub(super) fn answer(routes: &Routes, query: &str, place: OwnedSemaphorePermit) 
         Err(message) => return Answer::failure(StatusCode::BAD_REQUEST, &message),
     };
     let Some((site, repository)) = routes.of_repository(&repository) else { return query::unknown() };
+    if site.asks_upstream {
+        let why = "this registry is asked with callers' credentials, and onetag has none";
+        return Answer::failure(StatusCode::CONFLICT, why);
+    }
     let (lines, mut told) = mpsc::channel(16);
     let work = run(Arc::clone(&site.resolver), repository, reference, platforms, lines.clone());
     tokio::spawn(async move {

@@ -19,6 +19,8 @@ mod destination;
 mod detail;
 mod docker;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod gather;
 mod head;
 mod headers;

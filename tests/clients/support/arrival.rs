@@ -3,6 +3,8 @@
 use serde_json::Value;
 use testkit::image::Image;
 
+use super::way::Way;
+
 /// An image as it arrived at a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -51,6 +53,29 @@ pub(crate) trait Puller {
     /// # Panics
     /// If the client cannot say what it pulled.
     fn pull(&self, platform: &str, reference: &str) -> Result<Arrival, String>;
+}
+
+/// A client that can push, too.
+pub(crate) trait Pusher: Puller {
+    /// What it is given to be let in.
+    fn way(&mut self) -> &mut Way;
+
+    /// Gives its credentials to the client, and the registry's word on them; where it keeps none, with each call.
+    ///
+    /// # Errors
+    /// What the client printed, if it does not get in.
+    fn log_in(&self, _address: &str) -> Result<String, String> {
+        Ok(String::new())
+    }
+
+    /// Loads an image into the client, pushes it, and takes it away again. Returns what the client printed.
+    ///
+    /// # Errors
+    /// What the client printed, if it fails.
+    ///
+    /// # Panics
+    /// If the client does not load the image.
+    fn push(&self, image: &Image, reference: &str) -> Result<String, String>;
 }
 
 /// `platform` as up to three arguments, behind the flags for os, architecture and variant.

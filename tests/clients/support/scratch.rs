@@ -26,7 +26,7 @@ impl Scratch {
     }
 
     /// Writes the file `name`, with its folders, and returns its path.
-    pub(crate) fn write(&self, name: &str, content: &str) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a file stands in a folder")).expect("its folder");
         std::fs::write(&path, content).expect("the file is written");
@@ -39,7 +39,7 @@ impl Scratch {
         self.write(&format!("{name}/added"), "added\n");
         self.write(
             &format!("{name}/Dockerfile"),
-            &format!("FROM {base}\nLABEL built=yes\nCOPY added /added\n"),
+            format!("FROM {base}\nLABEL built=yes\nCOPY added /added\n"),
         );
         self.arg(name)
     }

@@ -3,6 +3,8 @@
 mod adopt;
 mod disk;
 mod error;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod open;
 mod sealed;
 mod table;
