@@ -117,8 +117,11 @@ async fn t3_an_answer_that_cannot_be_meant_is_no_outage() {
     let (private, right) = (private("1h").await, Who::basic("right", "secret"));
     assert_eq!(statuses(&private, &right).await, [200; 4]);
     tokio::time::sleep(OVER).await;
-    private.registry.fail(Match::all(), Fault::status(418));
-    assert_eq!(statuses(&private, &right).await, [502; 4]);
+    for fault in [Fault::status(418), Fault::Garbage(b"SSH-2.0-none\r\n".to_vec())] {
+        private.registry.fail(Match::all(), fault);
+        assert_eq!(statuses(&private, &right).await, [502; 4]);
+        private.registry.heal();
+    }
 }
 
 #[tokio::test]
