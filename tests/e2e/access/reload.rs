@@ -1,7 +1,5 @@
 //! What changes while onetag serves (threat T42, goal G11).
 
-#![expect(clippy::print_stdout, reason = "a goal tells its figures")]
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -47,7 +45,7 @@ impl Site {
         let good = format!("[upstream]\nurl = \"{}\"\n[access]\nhtpasswd = {htpasswd:?}\n", registry.url());
         std::fs::write(&config, &good).expect("written");
         let onetag = serve_with(&["--config", config.to_str().expect("text")], &[]);
-        Self { _registry: registry, onetag, config, htpasswd, good, _folder: folder }
+        Self { _registry: registry, onetag, config, htpasswd: htpasswd.into(), good, _folder: folder }
     }
 
     fn url(&self) -> String {

@@ -61,11 +61,11 @@ async fn t21_what_is_known_does_not_go_when_one_who_lost_its_access_asks() {
 async fn a_list_without_members_is_read_anew_for_others_when_one_is_refused_it() {
     let settings = "credentials = \"client\"\n[merge]\nhide_members = true\n";
     let private = Private::start(basic_registry(), settings).await;
-    let list = format!("/v2/{PRIVATE}/tags/list");
+    let path = format!("/v2/{PRIVATE}/tags/list");
     let (lost, right) = (Who::basic("revoked", SECRET), Who::basic("right", SECRET));
     for who in [&lost, &right] {
-        let shown = private.get(who, &list).await.text();
-        assert!(shown.contains("latest") && !shown.contains("latest-arm"), "{shown}");
+        let tags = private.get(who, &path).await.text();
+        assert!(tags.contains("latest") && !tags.contains("latest-arm"), "{tags}");
     }
     let theirs = basic("revoked", SECRET);
     private.registry.fail_by(move |request| {
@@ -76,8 +76,8 @@ async fn a_list_without_members_is_read_anew_for_others_when_one_is_refused_it()
     });
     let others = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        futures_util::future::join_all((0..20).map(|_| private.status(&right, &list))).await
+        futures_util::future::join_all((0..20).map(|_| private.status(&right, &path))).await
     };
-    let (refused, given) = tokio::join!(private.status(&lost, &list), others);
+    let (refused, given) = tokio::join!(private.status(&lost, &path), others);
     assert_eq!((refused, given), (404, vec![200; 20]));
 }
