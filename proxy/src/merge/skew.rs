@@ -137,7 +137,7 @@ fn time_of(text: &str) -> Option<Duration> {
     let zone = text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let offset = || {
         let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-        Some(hours.parse::<u64>().ok()? * 3_600 + minutes.parse::<u64>().ok()? * 60)
+        Some(u64::from(hours.parse::<u8>().ok()?) * 3_600 + u64::from(minutes.parse::<u8>().ok()?) * 60)
     };
     match zone.get(..1)? {
         "Z" | "z" => Some(Duration::from_secs(seconds)),

@@ -33,9 +33,13 @@ fn parse(host: &HeaderValue) -> Option<Authority> {
 fn is_plain(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-    !host.is_empty()
-        && host.bytes().all(known)
-        && (text.len() == host.len() || authority.port_u16().is_some())
+    !host.is_empty() && host.bytes().all(known) && (text.len() == host.len() || is_port(&text[host.len()..]))
+}
+
+/// Whether it is a colon and a port; the parser of numbers would take a sign as well.
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':').unwrap_or_default();
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]

@@ -47,6 +47,9 @@ pub(super) fn local_link(
 ) -> Option<HeaderValue> {
     let (target, parameters) = link.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
     let (_, rest) = target.split_once(there)?;
+    if rest.contains('<') || parameters.contains(['<', '>']) {
+        return None;
+    }
     HeaderValue::from_str(&format!("<{}>{parameters}", address(rest))).ok()
 }
 

@@ -4,6 +4,7 @@ mod blob;
 mod blob_feed;
 mod bring;
 mod byte_range;
+mod callers;
 mod closure;
 mod digest;
 mod error;

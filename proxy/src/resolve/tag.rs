@@ -49,52 +49,7 @@ impl Resolver {
         self.tag_shared(repository, tag).await
     }
 
-    /// What a tag answers a caller with credentials of its own.
-    async fn tag_for_caller(
-        self: &Arc<Self>,
-        repository: &Repository,
-        tag: &Tag,
-    ) -> Result<TagRecord, ResolveError> {
-        let mut limited = false;
-        for is_first in [true, false] {
-            if !self.may_share(repository, tag).await? {
-                break;
-            }
-            let answered = if is_first {
-                self.tag_shared(repository, tag).await
-            } else {
-                self.renew(&(repository.clone(), tag.clone())).await
-            };
-            match answered {
-                // Another caller's credentials may have been at work.
-                Err(error) if is_callers_own(&error) => limited = !is_denied(&error),
-                answered => return answered,
-            }
-        }
-        let key = (repository.clone(), tag.clone());
-        if limited
-            && let Some(last) = self.tags.get(&key).filter(|last| self.is_usable(&key, last) && !last.expired)
-        {
-            return Ok(TagRecord { stale: true, ..last });
-        }
-        let answered = self.tag_apart(repository, tag).await;
-        self.note_refusal(&self.involved(repository, tag).await?, &answered);
-        answered
-    }
-
-    /// What the upstream says of a tag to who asks now; kept for nobody.
-    async fn tag_apart(
-        self: &Arc<Self>,
-        repository: &Repository,
-        tag: &Tag,
-    ) -> Result<TagRecord, ResolveError> {
-        let filled = self.fill(repository, tag).await;
-        self.metrics.tag(if filled.is_ok() { TagAnswer::Filled } else { TagAnswer::Failed });
-        let key = (repository.clone(), tag.clone());
-        Ok(self.settled(&key, filled?, None, Instant::now()).0)
-    }
-
-    async fn tag_shared(
+    pub(super) async fn tag_shared(
         self: &Arc<Self>,
         repository: &Repository,
         tag: &Tag,
@@ -215,7 +170,7 @@ impl Resolver {
     }
 
     /// Whether a record may stand in for an answer that the upstream fails to give.
-    fn is_usable(&self, key: &Key, record: &TagRecord) -> bool {
+    pub(super) fn is_usable(&self, key: &Key, record: &TagRecord) -> bool {
         record.tagged.is_some() && record.confirmed.elapsed() < self.times_of(key).stale_if_error
     }
 
@@ -241,7 +196,7 @@ impl Resolver {
     }
 
     /// Renews a record, and once more if something was pushed meanwhile that it depends on (threat T13).
-    async fn renew(self: &Arc<Self>, key: &Key) -> Result<TagRecord, ResolveError> {
+    pub(super) async fn renew(self: &Arc<Self>, key: &Key) -> Result<TagRecord, ResolveError> {
         let last = self.tags.get(key);
         if let Some(record) = last.as_ref().filter(|record| record.is_fresh()) {
             return Ok(record.clone());
@@ -299,7 +254,7 @@ impl Resolver {
         match (filled, usable) {
             // One caller's limit is no outage for the others.
             (Err(error), Some(last))
-                if !is_denied(&error) && !(self.caller.is_some() && is_callers_own(&error)) =>
+                if !(is_denied(&error) || self.caller.is_some() && is_callers_own(&error)) =>
             {
                 let wanted = wanted_pause(&error);
                 Ok(self.stand_in(key, last, asked, wanted, &error))
@@ -352,7 +307,7 @@ impl Resolver {
 
     /// The record of an answer; or the last coherent one, where the rule holds that until the members belong
     /// together again or the grace ends (rule I7).
-    fn settled(
+    pub(super) fn settled(
         &self,
         key: &Key,
         filled: Filled,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 
@@ -32,6 +33,14 @@ fn skip(reason: &str) -> bool {
     assert!(std::env::var_os("CI").is_none(), "{reason}");
     // Not `eprintln!`: the test harness would capture it.
     writeln!(std::io::stderr(), "SKIPPED: {reason}").is_err()
+}
+
+/// Whether something can listen on `::1`.
+///
+/// # Panics
+/// Where `CI` is set and nothing can.
+pub(crate) fn has_ipv6_loopback() -> bool {
+    TcpListener::bind("[::1]:0").is_ok() || skip("there is no ::1 here")
 }
 
 /// Whether the docker client `program` can drive BuildKit (newer ones need the buildx plugin for it).

@@ -13,6 +13,7 @@ use testkit::process::{DockerRegistry, Onetag};
 use testkit::{Account, Authority, TokenServer, wait_for};
 
 use super::arrival::platform_name;
+use super::command::has_ipv6_loopback;
 use super::way::Way;
 
 /// Who may pull and push `team/*`; the password has what a command line might trip over.
@@ -56,6 +57,12 @@ struct Plan {
     way: Way,
 }
 
+impl Loopback {
+    fn is_there(self) -> bool {
+        matches!(self, Self::V4) || has_ipv6_loopback()
+    }
+}
+
 impl Front {
     /// Everybody may pull and push; `None` if no registry is installed, as with the others.
     pub(crate) fn open() -> Option<Self> {
@@ -87,7 +94,7 @@ impl Front {
     pub(crate) fn with_tls(loopback: Loopback) -> Option<Self> {
         let authority = Authority::new();
         let way = Way { authority: Some(authority.ca_pem()), ..Way::default() }.with_login(WRITER);
-        let plan = Plan { loopback, ..Plan::of(DockerRegistry::start()?, way) };
+        let plan = Plan { loopback, ..Plan::of(loopback.is_there().then(DockerRegistry::start)??, way) };
         let (tls, access) = (plan.certificate(&authority), plan.passwords());
         Some(plan.start(&format!("{tls}\n{access}\n{ALLOWED}"), ""))
     }
@@ -97,7 +104,7 @@ impl Front {
         let (authority, clients) = (Authority::new(), Authority::new());
         let identity = Some(clients.client_identity(WRITER.0));
         let way = Way { authority: Some(authority.ca_pem()), identity, login: None };
-        let plan = Plan { loopback, ..Plan::of(DockerRegistry::start()?, way) };
+        let plan = Plan { loopback, ..Plan::of(loopback.is_there().then(DockerRegistry::start)??, way) };
         let tls = plan.certificate(&authority);
         let client_ca = plan.write("clients.crt", &clients.ca_pem());
         Some(plan.start(&format!("{tls}client_ca = {client_ca:?}\n\n{ALLOWED}"), ""))

@@ -42,7 +42,11 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder");
         let htpasswd = htpasswd(folder.path(), &["jo"]);
         let config = folder.path().join("onetag.toml");
-        let good = format!("[upstream]\nurl = \"{}\"\n[access]\nhtpasswd = {htpasswd:?}\n", registry.url());
+        let good = format!(
+            "[upstream]\nurl = \"{}\"\n[access]\nhtpasswd = \"{}\"\n",
+            registry.url(),
+            htpasswd.display()
+        );
         std::fs::write(&config, &good).expect("written");
         let onetag = serve_with(&["--config", config.to_str().expect("text")], &[]);
         Self { _registry: registry, onetag, config, htpasswd: htpasswd.into(), good, _folder: folder }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::client::{Body, Response};
+use testkit::client::{self, Body, Response};
 use testkit::{Fault, Match, sha256};
 
 use super::{Pushed, begun, with_digest};
@@ -62,6 +62,7 @@ fn faults() -> Vec<(Fault, u16, Option<&'static str>)> {
 #[tokio::test]
 async fn each_fault_at_each_step_is_told_by_the_table_and_asked_once() {
     let site = Pushed::start("").await;
+    site.registry.push(REPOSITORY, "other", &Legacy::docker().amd64);
     for (fault, status, code) in faults() {
         for step in steps(&site).await {
             site.registry.forget_requests();
@@ -140,8 +141,10 @@ async fn a_manifest_that_is_too_large_never_reaches_the_registry_whole() {
     let typed = [("content-type", &*image.media_type)];
     let chunks: Vec<_> = large.chunks(1 << 20).map(<[u8]>::to_vec).collect();
     for body in [Body::from(large), Body::pieces(chunks, Duration::ZERO)] {
-        let got = site.send("PUT", &manifest_path("latest"), &typed, body).await;
-        assert_eq!((refusal(&got).0, &*refusal(&got).1), (413, "SIZE_INVALID"));
+        // Who writes on after the answer may lose it to the connection's end.
+        if let Ok(got) = client::request("PUT", &site.url(&manifest_path("latest")), &typed, body).await {
+            assert_eq!((refusal(&got).0, &*refusal(&got).1), (413, "SIZE_INVALID"));
+        }
     }
     let puts = site.registry.requests().into_iter().filter(|request| request.method == "PUT");
     let puts: Vec<_> = puts.collect();

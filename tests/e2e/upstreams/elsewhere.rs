@@ -1,34 +1,13 @@
-//! A registry's name may lead elsewhere tomorrow: what is on the disk is of the registry that it came from (threat
-//! T12).
-
-use std::time::Duration;
+//! What is done for a registry without a client goes to the one that is named.
 
 use testkit::client;
 
 use super::{REPOSITORY, Three};
-use crate::support::{eventually, serve_config};
-
-#[tokio::test]
-async fn t12_what_is_kept_of_a_registry_is_not_told_of_another_that_has_its_name_now() {
-    let mut three = Three::start("").await;
-    three.check_all().await;
-    let text = three.settings.clone();
-    let [_, one, two] = three.registries.each_ref().map(|registry| format!("url = {:?}", registry.url()));
-    let swapped = text.replace(&one, "url = SECOND").replace(&two, &one).replace("url = SECOND", &two);
-    assert_ne!(swapped, three.settings);
-    // What is kept is on the disk a moment later.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    three.onetag.kill();
-    three.onetag.wait(Duration::from_secs(5));
-    three.onetag = serve_config(&swapped, &[]);
-    three.registries.swap(1, 2);
-    three.legacies.swap(1, 2);
-    three.check_all().await;
-}
+use crate::support::eventually;
 
 #[tokio::test]
 async fn what_is_to_be_kept_warm_is_fetched_from_the_registry_that_is_named() {
-    let warm = format!("[[warm]]\nreferences = [\"one.example/{REPOSITORY}:latest\"]\n");
+    let warm = format!("[[warm]]\nreferences = [\"one.example/{REPOSITORY}:latest\"]\nevery = \"10s\"\n");
     let three = Three::start(&warm).await;
     let pulled =
         |number: usize| three.registries[number].count(|request| request.path.contains("/manifests/"));

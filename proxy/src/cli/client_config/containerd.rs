@@ -1,6 +1,6 @@
 //! containerd: a `hosts.toml` for each registry name, in which onetag is the registry.
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 use super::endpoint::Paths;
 use super::output::{File, Output};
 use super::registries::{self, Login, Registry};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 use super::endpoint::Paths;
 use super::output::{File, Output};
 use super::registries::{self, DOCKER_HUB, Login, Registry};

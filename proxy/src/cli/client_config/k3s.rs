@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use onetag_config::ClientAuth;
 
-use super::Endpoint;
 use super::containerd::unreachable;
+use super::endpoint::Endpoint;
 use super::endpoint::Paths;
 use super::output::{File, Output};
 use super::registries::{self, Login, Registry};

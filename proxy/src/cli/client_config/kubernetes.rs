@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 use super::output::{File, Output};
 use super::registries::{Login, Registry};
 

@@ -1,7 +1,7 @@
 //! podman, and what reads the same files: onetag in the place of each registry, so that there is nothing to fall
 //! back to.
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 use super::endpoint::Paths;
 use super::output::{File, Output};
 use super::registries::{self, Registry};

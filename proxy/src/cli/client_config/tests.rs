@@ -2,7 +2,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::*;
+use onetag_config::{Config, UpstreamUrl};
+
+use super::super::args::Client;
+use super::command::output;
+use super::endpoint::Endpoint;
+use super::output::Output;
 
 /// A registry by default, Docker Hub by prefix and by a name of onetag's, and one that has neither.
 const MANY: &str = r#"
