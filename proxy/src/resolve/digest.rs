@@ -63,10 +63,6 @@ impl Resolver {
     /// An index that onetag made, for a caller who may pull and not list: the upstream has an image of it for this one,
     /// in each of the repositories that it leads to.
     async fn merged_apart(&self, repository: &Repository, digest: &Digest) -> DigestResult {
-        if self.alone {
-            // It leads to another repository, or who asks would not be alone.
-            return Ok(None);
-        }
         let Some(content) = self.merged.find(repository, digest).await.map_err(ResolveError::Store)? else {
             return Ok(None);
         };

@@ -84,7 +84,7 @@ fn assert_clean(private: Private, mut told: String, storage: &BlobServer, secret
     assert!(!arrived.is_empty(), "blobs came from the storage");
     for request in arrived {
         assert_eq!(request.header("authorization"), None);
-        writeln!(told, "{:?}", request.headers).expect("a text takes all");
+        writeln!(told, "{:?}", request.headers).expect("a text");
     }
     let (log, data) = private.into_log();
     assert!(log.contains("TRACE") && log.contains("upstream answered"), "it tells all that it can");

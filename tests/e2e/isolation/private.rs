@@ -1,6 +1,6 @@
 //! A repository that is private, and everything that can be asked of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testkit::client::{Client, Login, Response, basic, bearer};
@@ -223,10 +223,10 @@ pub(crate) fn bearer_registry() -> Builder {
     accounts(Registry::builder().bearer(None))
 }
 
-/// Writes a file of passwords, and tells its path: all users have [`PASSWORD`].
-pub(crate) fn htpasswd(folder: &Path, users: &[&str]) -> String {
+/// Writes a file of passwords: all users have [`PASSWORD`].
+pub(crate) fn htpasswd(folder: &Path, users: &[&str]) -> PathBuf {
     let path = folder.join("htpasswd");
-    let lines: Vec<_> = users.iter().map(|user| format!("{user}:{HASH}\n")).collect();
-    std::fs::write(&path, lines.concat()).expect("the folder can be written");
-    path.to_str().expect("text").to_owned()
+    let lines = users.iter().fold(String::new(), |lines, user| lines + user + ":" + HASH + "\n");
+    std::fs::write(&path, lines).expect("the folder can be written");
+    path
 }
