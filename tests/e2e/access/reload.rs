@@ -49,7 +49,7 @@ impl Site {
         );
         std::fs::write(&config, &good).expect("written");
         let onetag = serve_with(&["--config", config.to_str().expect("text")], &[]);
-        Self { _registry: registry, onetag, config, htpasswd: htpasswd.into(), good, _folder: folder }
+        Self { _registry: registry, onetag, config, htpasswd, good, _folder: folder }
     }
 
     fn url(&self) -> String {
