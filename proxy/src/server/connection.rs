@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
+use super::linger::Lingering;
 use super::opening::{self, Begun, Opening};
 use super::outgoing::{Outgoing, Sent};
 use super::stall::{Received, Stalling};
@@ -132,7 +133,7 @@ impl<H: Handler> Serving<H> {
     /// Begins a connection: its first bytes, and TLS where the listener has it.
     async fn open(&self, stream: TcpStream) -> Result<Opened, ConnectionClose> {
         let begun = match opening::open(stream, self.tls.is_some()).await {
-            Ok(Opening::Fits(begun)) => Stalling::new(begun, self.limits.stall_timeout),
+            Ok(Opening::Fits(begun)) => Stalling::new(Lingering::new(begun), self.limits.stall_timeout),
             Ok(Opening::Tls(stream)) => {
                 opening::refuse_tls(stream).await;
                 return Err(ConnectionClose::TlsOnPlain);
@@ -231,8 +232,8 @@ fn ends_connection(request: &Request<Incoming>) -> bool {
 
 /// A connection that can speak HTTP.
 enum Opened {
-    Plain(Stalling<Begun>),
-    Tls(Box<TlsStream<Stalling<Begun>>>),
+    Plain(Stalling<Lingering<Begun>>),
+    Tls(Box<TlsStream<Stalling<Lingering<Begun>>>>),
 }
 
 /// Who a client is by the certificate that it has shown; the verifier has accepted its chain.

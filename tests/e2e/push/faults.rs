@@ -62,6 +62,7 @@ fn faults() -> Vec<(Fault, u16, Option<&'static str>)> {
 #[tokio::test]
 async fn each_fault_at_each_step_is_told_by_the_table_and_asked_once() {
     let site = Pushed::start("").await;
+    site.registry.push(REPOSITORY, "other", &Legacy::docker().amd64);
     for (fault, status, code) in faults() {
         for step in steps(&site).await {
             site.registry.forget_requests();
