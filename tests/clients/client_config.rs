@@ -48,7 +48,7 @@ impl Stage {
             let (path, content) = file.split_once('\n').expect("the path is a line of its own");
             // Certificates are their owner's to put there.
             if content.lines().any(|line| !line.is_empty() && !line.starts_with('#')) {
-                self.scratch.write(&format!("etc/{path}"), &content.replace("/etc/", &format!("{etc}/")));
+                self.scratch.write(&format!("etc/{path}"), content.replace("/etc/", &format!("{etc}/")));
             }
         }
         etc
@@ -107,7 +107,7 @@ fn containerd_shows_the_certificate_that_the_printed_files_name() {
         "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n",
         scratch.write("tls.crt", &server.certificate),
         scratch.write("tls.key", &server.key),
-        scratch.write("ca.crt", &authority.ca_pem()),
+        scratch.write("ca.crt", authority.ca_pem()),
     );
     let Some(stage) = Stage::start(scratch, &settings) else { return };
     let hosts = format!("{}/containerd/certs.d", stage.set_up("containerd"));

@@ -89,7 +89,8 @@ async fn t1_only_who_may_gets_anything_where_onetag_decides() {
 fn allowing(folder: &std::path::Path) -> String {
     let file = htpasswd(folder, &["right", "other"]);
     format!(
-        "[access]\nhtpasswd = {file:?}\n[[allow]]\nusers = [\"right\"]\nrepositories = [\"team/*\"]\n\
-         [[allow]]\nusers = [\"*\"]\nrepositories = [\"other/*\"]\nactions = [\"pull\", \"push\"]\n"
+        "[access]\nhtpasswd = \"{}\"\n[[allow]]\nusers = [\"right\"]\nrepositories = [\"team/*\"]\n\
+         [[allow]]\nusers = [\"*\"]\nrepositories = [\"other/*\"]\nactions = [\"pull\", \"push\"]\n",
+        file.display()
     )
 }

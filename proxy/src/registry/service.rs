@@ -85,8 +85,8 @@ impl Registry {
         let mut response = answered.unwrap_or_else(|error| span.in_scope(|| refuse(id, &error)));
         if response.status().is_client_error() || response.status().is_server_error() {
             // It leads from the client's message to the log.
-            let id = HeaderValue::try_from(id.to_string()).expect("an id is hexadecimal");
-            response.headers_mut().insert(REQUEST_ID, id);
+            let id = HeaderValue::try_from(id.to_string());
+            response.headers_mut().extend(id.ok().map(|id| (REQUEST_ID, id)));
         }
         if parts.method == Method::HEAD {
             response = without_body(response);

@@ -54,7 +54,8 @@ impl Resolver {
             }
         }
         match answer {
-            Ok(None) => self.merged_apart(repository, digest).await,
+            // Alone, nothing of another repository is told, not even that there is something.
+            Ok(None) if !self.alone => self.merged_apart(repository, digest).await,
             answer => answer,
         }
     }

@@ -299,7 +299,7 @@ impl Resolver {
         match (filled, usable) {
             // One caller's limit is no outage for the others.
             (Err(error), Some(last))
-                if !is_denied(&error) && !(self.caller.is_some() && is_callers_own(&error)) =>
+                if !(is_denied(&error) || self.caller.is_some() && is_callers_own(&error)) =>
             {
                 let wanted = wanted_pause(&error);
                 Ok(self.stand_in(key, last, asked, wanted, &error))

@@ -1,6 +1,7 @@
 //! Nothing that proves who somebody is gets out: neither into the log, nor onto the disk, nor to another host (threat
 //! T8, goal G13).
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -80,7 +81,7 @@ fn assert_clean(private: Private, mut told: String, storage: &BlobServer, secret
     assert!(!arrived.is_empty(), "blobs came from the storage");
     for request in arrived {
         assert_eq!(request.header("authorization"), None);
-        told += &format!("{:?}\n", request.headers);
+        writeln!(told, "{:?}", request.headers).expect("a text");
     }
     let (log, data) = private.into_log();
     assert!(log.contains("TRACE") && log.contains("upstream answered"), "it tells all that it can");

@@ -60,13 +60,13 @@ async fn a_list_without_members_is_read_anew_for_others_when_one_is_refused_it()
     let settings = "credentials = \"client\"\n[merge]\nhide_members = true\n";
     let private = Private::start(basic_registry(), settings).await;
     let list = format!("/v2/{PRIVATE}/tags/list");
-    let lost = Who::basic("revoked", SECRET);
-    let hidden = private.get(&lost, &list).await.text();
+    let gone = Who::basic("revoked", SECRET);
+    let hidden = private.get(&gone, &list).await.text();
     assert!(hidden.contains("latest") && !hidden.contains("latest-arm"), "{hidden}");
     refuse(&private.registry, "revoked", 403, "/");
     let right = Who::basic("right", SECRET);
     let both = futures_util::future::join_all((0..40).map(|number| {
-        let (private, who, list) = (&private, if number % 2 == 0 { &lost } else { &right }, &list);
+        let (private, who, list) = (&private, if number % 2 == 0 { &gone } else { &right }, &list);
         async move { (number, private.status(who, list).await) }
     }));
     for (number, status) in both.await {

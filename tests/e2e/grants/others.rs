@@ -77,9 +77,9 @@ impl Split {
         assert_eq!((got.status, got.text()), (200, merged.clone()), "{what}");
         let Self { amd64, arm64, signature, .. } = self;
         let mut wanted = vec![("manifests", sha256(&merged), merged.clone().into_bytes())];
-        wanted.push(("manifests", signed(arm64), signature.manifest.clone().into()));
+        wanted.push(("manifests", signed(arm64), signature.manifest.clone()));
         for image in [amd64, arm64] {
-            wanted.push(("manifests", image.digest(), image.manifest.clone().into()));
+            wanted.push(("manifests", image.digest(), image.manifest.clone()));
             wanted.extend(image.blobs().map(|blob| ("blobs", sha256(blob), blob.to_vec())));
         }
         for (kind, reference, bytes) in wanted {

@@ -22,7 +22,7 @@ impl Kind {
     fn of(number: usize) -> Self {
         match number {
             0..40 => Self::Lost,
-            _ if number % 2 == 0 => Self::Right,
+            _ if number.is_multiple_of(2) => Self::Right,
             _ => Self::Wrong,
         }
     }

@@ -226,7 +226,7 @@ pub(crate) fn bearer_registry() -> Builder {
 /// Writes a file of passwords: all users have [`PASSWORD`].
 pub(crate) fn htpasswd(folder: &Path, users: &[&str]) -> PathBuf {
     let path = folder.join("htpasswd");
-    let lines: String = users.iter().map(|user| format!("{user}:{HASH}\n")).collect();
+    let lines = users.iter().fold(String::new(), |lines, user| lines + user + ":" + HASH + "\n");
     std::fs::write(&path, lines).expect("the folder can be written");
     path
 }

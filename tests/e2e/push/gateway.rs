@@ -69,7 +69,8 @@ fn settings(
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n\
          {temporary}server {{\nlisten {address}{ssl}; {tls}\nclient_max_body_size 0;\nlocation {prefix}/ {{\n\
@@ -107,7 +108,7 @@ impl Outside {
         }
         let typed = [("content-type", &*image.media_type)];
         let put = format!("{repository}/manifests/latest");
-        let done = self.send("PUT", &put, &typed, image.manifest.to_vec()).await;
+        let done = self.send("PUT", &put, &typed, image.manifest.clone()).await;
         assert_eq!(done.status, 201, "{}", done.text());
         let location = done.header("location").expect("a Location");
         assert_eq!(self.send("GET", location, &[ACCEPT], Vec::new()).await.body, image.manifest);

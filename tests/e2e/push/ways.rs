@@ -44,8 +44,8 @@ async fn an_upload_comes_back_to_the_registry_that_ns_named() {
             named.url()
         );
         let site = Pushed::over(other, &settings);
-        let begin = format!("/v2/{REPOSITORY}/blobs/uploads/?ns=one.example:5000");
-        let begun = site.send("POST", &begin, &[], "").await;
+        let uploads = format!("/v2/{REPOSITORY}/blobs/uploads/?ns=one.example:5000");
+        let begun = site.send("POST", &uploads, &[], "").await;
         let location = begun.header("location").expect("a Location").to_owned();
         let sent = site.send("PATCH", &location, &[], "hel").await;
         assert_eq!(sent.status, 202, "{}", sent.text());

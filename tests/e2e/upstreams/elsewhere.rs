@@ -1,4 +1,4 @@
-//! A registry's name may lead elsewhere tomorrow: what is on the disk is of the registry that it came from (threat
+//! What is kept and what is fetched for a registry is of the one that its name leads to, today and tomorrow (threat
 //! T12).
 
 use std::time::Duration;

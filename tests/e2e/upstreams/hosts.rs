@@ -13,17 +13,20 @@ const SETTINGS: &str = "[server]\nhosts = [\"onetag.example\", \"onetag.example:
 
 /// The status and the body that come for a target over HTTP/2.
 async fn over_http2(three: &Three, uri: &str, host: Option<&str>) -> (u16, Bytes) {
-    let stream = TcpStream::connect(three.onetag.address()).await.unwrap();
+    let stream = TcpStream::connect(three.onetag.address()).await.expect("it works");
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("it works");
     let driver = tokio::spawn(connection);
     let mut request = http::Request::get(uri);
     if let Some(host) = host {
         request = request.header("host", host);
     }
-    let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    let response =
+        sender.send_request(request.body(Empty::<Bytes>::new()).expect("it works")).await.expect("it works");
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = response.into_body().collect().await.expect("it works").to_bytes();
     driver.abort();
     (status, body)
 }
@@ -81,9 +84,9 @@ async fn t14_no_form_of_a_host_leads_astray() {
         ("http://evil.example", "host: onetag.example\r\nhost: evil.example\r\n", "400"),
     ] {
         let request = format!("GET {target}{path} HTTP/1.1\r\n{hosts}connection: close\r\n\r\n");
-        let mut stream = send_raw(three.onetag.address(), request.as_bytes()).await.unwrap();
+        let mut stream = send_raw(three.onetag.address(), request.as_bytes()).await.expect("it works");
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
+        stream.read_to_end(&mut answer).await.expect("it works");
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{target} {hosts:?}: {answer}");
         let own = three.registries.each_ref().map(|registry| registry.address().to_string());

@@ -16,7 +16,9 @@ async fn pages(onetag: &Onetag, path: &str, host: &str, field: &str) -> (Vec<Str
         let entries = page.json()[field].as_array().expect("a list").clone();
         found.extend(entries.iter().map(|entry| entry.as_str().expect("text").to_owned()));
         count += 1;
-        next = page.header("link").map(|link| link.trim_start_matches('<').split_once('>').unwrap().0.into());
+        next = page
+            .header("link")
+            .map(|link| link.trim_start_matches('<').split_once('>').expect("it is there").0.into());
     }
     (found, count)
 }
