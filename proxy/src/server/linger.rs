@@ -1,8 +1,11 @@
-//! A connection that is closed while its client still sends: to close over unread bytes is to reset it, which can take
-//! the answer with it (RFC 9112, section 9.6). So a push that is refused early is read on for a while, and dropped.
+//! An HTTP/1 connection that is closed while its client still sends: to close over unread bytes is to reset it, which
+//! can take the answer with it (RFC 9112, section 9.6). So a push that is refused early is read on for a while, and
+//! dropped.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,14 +20,16 @@ const PIECE: usize = 16 << 10;
 /// A stream that takes what still comes once it was shut down.
 pub(super) struct Lingering<S> {
     stream: S,
+    /// Whether there is anything to linger for.
+    lingers: Arc<AtomicBool>,
     patience: Duration,
-    /// Made when all was sent; until then nothing lingers.
+    /// Made when all was sent.
     until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Lingering<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, patience: PATIENCE, until: None }
+    pub(super) fn new(stream: S, lingers: Arc<AtomicBool>) -> Self {
+        Self { stream, lingers, patience: PATIENCE, until: None }
     }
 }
 
@@ -50,6 +55,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.until.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        if !self.lingers.load(Relaxed) {
+            return Poll::Ready(Ok(()));
         }
         let this = &mut *self;
         let patience = this.patience;
@@ -93,7 +101,7 @@ mod tests {
         patience: Duration,
     ) -> (tokio::io::DuplexStream, tokio::task::JoinHandle<io::Result<()>>) {
         let (mut client, server) = duplex(64);
-        let mut lingering = Lingering { patience, ..Lingering::new(server) };
+        let mut lingering = Lingering { patience, ..Lingering::new(server, Arc::new(true.into())) };
         let closing = tokio::spawn(async move { lingering.shutdown().await });
         client.write_all(&[7; 4096]).await.unwrap();
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the answer is over");
