@@ -39,7 +39,10 @@ impl Pushed {
     async fn impatient() -> Self {
         let registry = Registry::start().await;
         let onetag = serve_config(
-            &format!("[upstream]\nurl = \"{}\"\nidle_body_timeout = \"1s\"\n{ALL}", registry.url()),
+            &format!(
+                "[upstream]\nurl = \"{}\"\nidle_body_timeout = \"1s\"\nconnect_timeout = \"1s\"\n{ALL}",
+                registry.url()
+            ),
             &[],
         );
         Self { registry, onetag }

@@ -13,6 +13,7 @@ use super::error::{Code, RegistryError};
 use super::passed::{MAX_BYTES, local_link};
 use super::query;
 use super::relay::header;
+use super::routes::Routes;
 use crate::access::Action;
 
 const PATH: &str = "/v2/_catalog";
@@ -27,10 +28,10 @@ struct Catalog {
 }
 
 /// Lists the repositories that the caller may read.
-pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, RegistryError> {
+pub(super) async fn list(call: &Call<'_>, routes: &Routes) -> Result<Response<Body>, RegistryError> {
     let query = call.request.uri.query().unwrap_or_default();
     if !call.may_all(Action::Pull) {
-        return readable(call, query).await;
+        return readable(call, routes, query).await;
     }
     let query = query::without(query, &["ns"]);
     let (parts, bytes) = ask(call, Some(query).filter(|query| !query.is_empty())).await?.into_parts();
@@ -48,7 +49,7 @@ async fn ask(call: &Call<'_>, query: Option<String>) -> Result<Response<Bytes>, 
 
 /// The part of the list that is asked for, of those names alone that the caller may read: neither a page's length nor
 /// its Link tells of others. What lies behind [`PAGES`] pages without one is not listed.
-async fn readable(call: &Call<'_>, query: &str) -> Result<Response<Body>, RegistryError> {
+async fn readable(call: &Call<'_>, routes: &Routes, query: &str) -> Result<Response<Body>, RegistryError> {
     let wrong = |_| RegistryError::new(Code::BadUpstream, "the upstream registry's catalog is none");
     let not_a_number = |_| RegistryError::new(Code::PageInvalid, "n has to be a number");
     let n: Option<usize> =
@@ -64,7 +65,11 @@ async fn readable(call: &Call<'_>, query: &str) -> Result<Response<Body>, Regist
         let page: Catalog = serde_json::from_slice(page.body()).map_err(wrong)?;
         let page = page.repositories.unwrap_or_default();
         last = page.last().cloned();
-        let may = |name: &String| name.parse().is_ok_and(|inner| call.may(Action::Pull, &inner));
+        let may = |name: &String| {
+            name.parse().is_ok_and(|inner| {
+                call.may(Action::Pull, &inner) && !routes.is_of_another(&call.route, &inner)
+            })
+        };
         names.extend(page.into_iter().filter(may));
         if is_last || last.is_none() || n.is_some_and(|n| names.len() > n) {
             break;

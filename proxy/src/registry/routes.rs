@@ -156,16 +156,21 @@ impl Routes {
         }
     }
 
-    /// Both names of a repository. None where its name in `[[allow]]` would be that of another site's: what is said of the
-    /// one must not hold for the other, whichever way a client came.
+    /// Both names of a repository; none where its name is another site's.
     pub(super) fn names(&self, route: &Route<'_>, outer: &Repository) -> Result<Names, RegistryError> {
         let names = route.names(outer)?;
-        let canonical = route.site.canonical(&names.inner);
-        let owner = self.by_prefix.iter().find(|(prefix, _)| below(&canonical, prefix).is_some());
-        if owner.is_some_and(|(_, site)| !Arc::ptr_eq(site, route.site)) {
+        if self.is_of_another(route, &names.inner) {
             return Err(RegistryError::new(Code::NameUnknown, "this name is that of another registry here"));
         }
         Ok(names)
+    }
+
+    /// Whether a repository's name in `[[allow]]` would be that of another site's: what is said of the one must not hold
+    /// for the other, whichever way a client came.
+    pub(super) fn is_of_another(&self, route: &Route<'_>, inner: &Repository) -> bool {
+        let canonical = route.site.canonical(inner);
+        let owner = self.by_prefix.iter().find(|(prefix, _)| below(&canonical, prefix).is_some());
+        owner.is_some_and(|(_, site)| !Arc::ptr_eq(site, route.site))
     }
 
     /// Who answers `GET /v2/` where there is no default upstream: one for which onetag itself decides, if there is one.

@@ -140,7 +140,7 @@ impl Registry {
     async fn read(&self, call: &mut Call<'_>, endpoint: &Endpoint) -> Result<Response<Body>, RegistryError> {
         let Some(outer) = endpoint.repository() else {
             return match endpoint {
-                Endpoint::Catalog => Box::pin(catalog::list(call)).await,
+                Endpoint::Catalog => Box::pin(catalog::list(call, &self.routes)).await,
                 _ => Box::pin(ping::answer(call)).await,
             };
         };

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
+use super::linger::Lingering;
 use super::opening::{self, Begun, Opening};
 use super::outgoing::{Outgoing, Sent};
 use super::stall::{Received, Stalling};
@@ -95,6 +97,8 @@ struct Client<H> {
     serving: Arc<Serving<H>>,
     peer: Peer,
     first_request: Notify,
+    /// Whether it speaks HTTP/1, where an answer can be lost with what is not read of a request.
+    is_http1: Arc<AtomicBool>,
     /// What is sent by HTTP/2; over HTTP/1 the socket itself tells of a stall.
     outgoing: OnceLock<Arc<Outgoing>>,
 }
@@ -162,6 +166,7 @@ impl<H: Handler> Serving<H> {
         let client = Arc::new(Client::new(self, peer));
         let answering = Arc::clone(&client);
         let service = service_fn(move |request| Arc::clone(&answering).answer(request));
+        let stream = Lingering::new(stream, Arc::clone(&client.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
         // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
@@ -194,7 +199,8 @@ impl<H: Handler> Serving<H> {
 
 impl<H: Handler> Client<H> {
     fn new(serving: Arc<Serving<H>>, peer: Peer) -> Self {
-        Self { serving, peer, first_request: Notify::new(), outgoing: OnceLock::new() }
+        let (first_request, is_http1, outgoing) = (Notify::new(), Arc::default(), OnceLock::new());
+        Self { serving, peer, first_request, is_http1, outgoing }
     }
 
     async fn answer(
@@ -202,6 +208,7 @@ impl<H: Handler> Client<H> {
         request: Request<Incoming>,
     ) -> Result<Response<Sent<H::Body>>, Infallible> {
         let is_http2 = request.version() == Version::HTTP_2;
+        self.is_http1.store(!is_http2, Relaxed);
         let is_last = ends_connection(&request);
         let outgoing = is_http2.then(|| Arc::clone(self.outgoing.get_or_init(Arc::default)));
         self.first_request.notify_one();

@@ -4,6 +4,7 @@ mod admin;
 mod connection;
 mod explain;
 mod invalidate;
+mod linger;
 mod listener;
 mod opening;
 mod outgoing;

@@ -64,6 +64,9 @@ pub(super) fn client(
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(IDLE));
+    // hyper closes no connection before all is written, and what an upstream does not take of a body never is.
+    #[cfg(target_os = "linux")]
+    tcp.set_tcp_user_timeout(Some(config.idle_body_timeout.get().max(config.connect_timeout.get())));
     let over = |tls| {
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         builder.wrap_connector(tcp.clone())

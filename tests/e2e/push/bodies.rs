@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use testkit::client::{self, Body, send_raw};
-use testkit::{Fault, Match, sha256};
-use tokio::io::AsyncWriteExt as _;
+use testkit::{Fault, Match, Registry, sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::{Pushed, begun, with_digest};
@@ -40,6 +40,17 @@ async fn a_large_blob_passes_in_little_memory_in_chunks_and_whole() {
     assert!(grown < 32 * MIB, "{} MiB more", grown / MIB);
 }
 
+/// How many connections to the registry are open.
+fn open_connections(registry: &Registry) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let port = format!(":{:04X}", registry.address().port());
+    let is_open = |line: &&str| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|remote| remote.ends_with(&port)) && fields.next() == Some("01")
+    };
+    table.lines().skip(1).filter(is_open).count()
+}
+
 /// Begins a PATCH of 256 MiB by hand.
 async fn patch_by_hand(site: &Pushed) -> tokio::net::TcpStream {
     let location = begun(site).await;
@@ -64,8 +75,8 @@ async fn sent_until_full(stream: &mut tokio::net::TcpStream) -> usize {
 }
 
 #[tokio::test]
-async fn a_registry_that_takes_nothing_makes_the_client_wait_and_a_client_that_leaves_ends_it() {
-    let site = Pushed::start("").await;
+async fn a_registry_that_takes_nothing_makes_the_client_wait_and_is_given_up_in_time() {
+    let site = Pushed::impatient().await;
     let patch = Match::uploads(REPOSITORY).method("PATCH");
     site.registry.fail(patch, Fault::StallUpload { after: MIB });
     begun(&site).await;
@@ -75,23 +86,28 @@ async fn a_registry_that_takes_nothing_makes_the_client_wait_and_a_client_that_l
     assert!(sent < 32 * MIB, "{} MiB were taken although the registry took one", sent / MIB);
     let grown = peak_memory(&site.onetag).saturating_sub(before);
     assert!(grown < 32 * MIB, "{} MiB more", grown / MIB);
-    drop(stream);
-    assert!(
-        site.registry.requests().iter().all(|request| request.method != "PATCH" || !request.body_complete)
-    );
+    let open = open_connections(&site.registry);
+    let mut answer = String::new();
+    timeout(Duration::from_secs(8), stream.read_to_string(&mut answer))
+        .await
+        .expect("in time")
+        .expect("text");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\"UNAVAILABLE\""), "{answer}");
+    eventually("the request to the registry ends", async || open_connections(&site.registry) < open).await;
 }
 
 #[tokio::test]
-async fn a_registry_that_takes_nothing_is_given_up_in_time() {
-    let site = Pushed::impatient().await;
-    let patch = Match::uploads(REPOSITORY).method("PATCH");
-    site.registry.fail(patch, Fault::StallUpload { after: MIB });
-    let location = begun(&site).await;
-    let body = Body::pieces((0..256).map(|_| vec![0_u8; MIB]), Duration::ZERO);
-    let begin = Instant::now();
-    let got = site.send("PATCH", &location, &[], body).await;
-    assert_eq!((refusal(&got).0, &*refusal(&got).1), (503, "UNAVAILABLE"));
-    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+async fn a_client_that_leaves_ends_the_request_to_the_registry() {
+    let site = Pushed::start("").await;
+    let mut stream = patch_by_hand(&site).await;
+    stream.write_all(&vec![0_u8; MIB]).await.unwrap();
+    let patch = || site.registry.requests().into_iter().find(|request| request.method == "PATCH");
+    let came = |length: usize| patch().is_some_and(|patch| patch.body_length >= length);
+    eventually("the bytes come", async || came(MIB)).await;
+    let open = open_connections(&site.registry);
+    drop(stream);
+    eventually("the request to the registry ends", async || open_connections(&site.registry) < open).await;
+    assert!(!patch().unwrap().body_complete);
 }
 
 #[tokio::test]
