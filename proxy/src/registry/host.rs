@@ -30,7 +30,7 @@ fn parse(host: &HeaderValue) -> Option<Authority> {
 }
 
 /// Whether it is a host and perhaps a port, and nothing else.
-fn is_plain(authority: &Authority) -> bool {
+pub(super) fn is_plain(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
     !host.is_empty() && host.bytes().all(known) && (text.len() == host.len() || is_port(&text[host.len()..]))
