@@ -18,7 +18,8 @@ impl Json {
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        // Two zeros that differ in their sign are equal as numbers.
+        self.cmp(other).is_eq()
     }
 }
 
@@ -102,5 +103,13 @@ mod tests {
         assert!(!read(&nested(MAX_DEPTH)));
         assert!(read(&format!(r#"{{"a":"\"{}","b":"\\"}}"#, "[".repeat(100))), "brackets in a string");
         assert!(from_object::<Unread>(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn values_are_equal_where_their_texts_are() {
+        let value = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        assert_eq!(value(r#"{"b":1,"a":0.0}"#), value(r#"{ "a": 0.0, "b": 1 }"#));
+        assert_ne!(value("0.0"), value("-0.0"));
+        assert_ne!(value("1"), value("1.0"));
     }
 }

@@ -49,6 +49,10 @@ fn check_index(index: &Index) {
         let again: Descriptor = serde_json::from_slice(&written).expect("and read again");
         assert_eq!(*entry, again, "a descriptor is another one after writing");
     }
+    let platforms: Vec<_> = index.manifests.iter().filter_map(|entry| entry.platform.as_ref()).collect();
+    for (one, other) in platforms.iter().zip(platforms.iter().skip(1)) {
+        assert_eq!(one == other, one.cmp(other).is_eq(), "equality and order of platforms differ");
+    }
     has_several_platforms(&index.manifests);
     Build::of_index(index);
 }

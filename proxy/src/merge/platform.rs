@@ -86,7 +86,11 @@ fn with_canonical_variant(mut platform: Platform, hint: Option<(&str, &str)>) ->
 /// `armv7`, `ARMv7` and `7` are `v7`.
 fn clean_variant(variant: &str) -> String {
     let lower = variant.trim().to_ascii_lowercase();
-    let bare = lower.strip_prefix("arm").unwrap_or(&lower);
+    // Of what is no variant nothing is stripped: there would be something to strip from the rest again.
+    let is_variant = |rest: &&str| {
+        rest.is_empty() || rest.starts_with(|first: char| first == 'v' || first.is_ascii_digit())
+    };
+    let bare = lower.strip_prefix("arm").filter(is_variant).unwrap_or(&lower);
     if bare.starts_with(|first: char| first.is_ascii_digit()) { format!("v{bare}") } else { bare.to_owned() }
 }
 
@@ -155,6 +159,7 @@ mod tests {
         assert_eq!((said.platform.variant.as_str(), said.assumed_variant), ("v6", false));
         assert_eq!(text("arm", "7"), "linux/arm/v7");
         assert_eq!(text("arm", "armv5"), "linux/arm/v5");
+        assert_eq!(text("arm", "arm"), "linux/arm/v7");
     }
 
     #[test]

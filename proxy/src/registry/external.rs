@@ -7,6 +7,8 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use onetag_config::Network;
 
+use super::host::is_plain;
+
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -43,7 +45,7 @@ fn forwarded(headers: &HeaderMap) -> Option<String> {
         Some(element) => (parameter(element, "host"), parameter(element, "proto")),
         None => (last(headers, &X_HOST), last(headers, &X_PROTO)),
     };
-    let host: Authority = host?.parse().ok().filter(|host: &Authority| !host.as_str().contains('@'))?;
+    let host: Authority = host?.parse().ok().filter(is_plain)?;
     let proto = proto.filter(|proto| matches!(proto.as_str(), "http" | "https")).unwrap_or("http".into());
     let prefix = last(headers, &X_PREFIX).filter(|prefix| is_prefix(prefix)).unwrap_or_default();
     Some(format!("{proto}://{host}{}", prefix.trim_end_matches('/')))
@@ -91,7 +93,7 @@ mod tests {
         assert_eq!(base(&external, "10.1.2.3", &prefixed), "https://r.example/registry");
         let standard = [("forwarded", r#"for=1.2.3.4;host=a, for=x;Host="r.example";proto=https"#), x[1]];
         assert_eq!(base(&external, "10.1.2.3", &standard), "https://r.example");
-        for bad in ["u@r.example", "r.example/x", "", "a b"] {
+        for bad in ["u@r.example", "r.example/x", "", "a b", ":80", "r.example:x"] {
             assert_eq!(base(&external, "10.1.2.3", &[("x-forwarded-host", bad)]), "", "{bad}");
         }
         for bad in ["javascript:", "//evil", "/a/../b", "x"] {

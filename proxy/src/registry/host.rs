@@ -30,7 +30,7 @@ fn parse(host: &HeaderValue) -> Option<Authority> {
 }
 
 /// Whether it is a host and perhaps a port, and nothing else.
-fn is_plain(authority: &Authority) -> bool {
+pub(super) fn is_plain(authority: &Authority) -> bool {
     let (text, host) = (authority.as_str(), authority.host());
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
     !host.is_empty() && host.bytes().all(known) && (text.len() == host.len() || is_port(&text[host.len()..]))
@@ -63,9 +63,19 @@ mod tests {
         assert_eq!(read("/v2/", &["a.example:5000"]), Ok(Some("a.example:5000".into())));
         assert_eq!(read("/v2/", &["[::1]:5000"]), Ok(Some("[::1]:5000".into())));
         assert_eq!(read("http://b.example/v2/", &["a.example"]), Ok(Some("b.example".into())));
-        for hosts in
-            [&[][..], &["a", "b"], &[""], &["a/b"], &["u@a"], &["a:"], &["a:99999"], &["a b"], &["a,b"]]
-        {
+        for hosts in [
+            &[][..],
+            &["a", "b"],
+            &[""],
+            &["a/b"],
+            &["u@a"],
+            &["a:"],
+            &["a:99999"],
+            &["a:+80"],
+            &["[::1]x:80"],
+            &["a b"],
+            &["a,b"],
+        ] {
             assert_eq!(read("/v2/", hosts), Err(Code::BadRequest), "{hosts:?}");
         }
         assert_eq!(read("http://u@b/v2/", &["a"]), Err(Code::BadRequest));

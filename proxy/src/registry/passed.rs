@@ -71,5 +71,6 @@ mod tests {
         }
         assert_eq!(local(r#"</v2/other/tags/list>; rel="next""#), None);
         assert_eq!(local("nonsense"), None);
+        assert_eq!(local(r#"</v2/team/app/tags/list>; rel="next", <https://r.example/>; rel="prev""#), None);
     }
 }
