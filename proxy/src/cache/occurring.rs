@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use moka::Entry;
 use moka::sync::Cache;
 use onetag_oci::Repository;
 
@@ -22,7 +23,10 @@ pub struct Occurring {
 struct Known {
     /// One bit for each member of the rule; none when the tag list could not be had.
     mask: Option<u32>,
-    learned: Instant,
+    /// The members that were found themselves, whatever a list says.
+    found: u32,
+    /// When the tag list was asked for; none where it never was.
+    learned: Option<Instant>,
 }
 
 /// What is known of a repository.
@@ -55,7 +59,7 @@ impl Occurring {
     /// What is known of a repository now, under the rule at this place.
     pub fn get(&self, key: &(Repository, usize)) -> Knowledge {
         match self.known.get(key) {
-            Some(known) if known.learned.elapsed() < self.trusted_for => {
+            Some(known) if known.learned.is_some_and(|learned| learned.elapsed() < self.trusted_for) => {
                 known.mask.map_or(Knowledge::Unlistable, Knowledge::Known)
             }
             _ => Knowledge::Unknown,
@@ -78,6 +82,18 @@ impl Occurring {
         }
     }
 
+    /// Notes members that a merge found: a list that was read while one of them was being pushed anew, and
+    /// lacks it, must not make the repository's tags lose it.
+    pub fn found(&self, key: &(Repository, usize), found: u32) {
+        if self.known.get(key).is_some_and(|known| known.found & found == found) {
+            return;
+        }
+        self.known.entry_by_ref(key).and_upsert_with(|known| {
+            let known = known.map_or(Known { mask: None, found: 0, learned: None }, Entry::into_value);
+            Known { mask: known.mask.map(|mask| mask | found), found: known.found | found, ..known }
+        });
+    }
+
     /// Forgets what is known of some repositories under some rules: something was pushed there.
     pub fn forget(&self, concerns: impl Fn(&(Repository, usize)) -> bool) {
         let keys: Vec<_> = self.known.iter().map(|(key, _)| key).filter(|key| concerns(key)).collect();
@@ -91,10 +107,15 @@ impl Occurring {
     /// What a repository has ever shown stays known: a list that lags behind must not un-merge a tag. Whether
     /// there is a member now that was known not to occur.
     pub fn learn(&self, key: &(Repository, usize), mask: Option<u32>, learned: Instant) -> bool {
-        let before = self.known.get(key).and_then(|known| known.mask);
-        let mask = mask.map(|mask| mask | before.unwrap_or(0));
-        self.known.insert(key.clone(), Known { mask, learned });
-        before.zip(mask).is_some_and(|(before, now)| now & !before != 0)
+        let mut before = None;
+        let known = self.known.entry_by_ref(key).and_upsert_with(|known| {
+            let known = known.map(Entry::into_value);
+            before = known.and_then(|known| known.mask);
+            let found = known.map_or(0, |known| known.found);
+            let mask = mask.map(|mask| mask | found | before.unwrap_or(0));
+            Known { mask, found, learned: Some(learned) }
+        });
+        before.zip(known.value().mask).is_some_and(|(before, now)| now & !before != 0)
     }
 }
 
@@ -114,6 +135,9 @@ mod tests {
         assert_eq!(suffixes.get(&repository), Knowledge::Known(0b110));
         suffixes.learn(&repository, None, Instant::now());
         assert!(suffixes.get(&repository).allows(0));
+        suffixes.found(&repository, 0b1);
+        suffixes.learn(&repository, Some(0), Instant::now());
+        assert_eq!(suffixes.get(&repository), Knowledge::Known(0b1), "a list lags behind what was found");
         let never = Occurring::new(Duration::ZERO);
         never.learn(&repository, Some(0), Instant::now());
         assert_eq!(never.get(&repository), Knowledge::Unknown);

@@ -130,6 +130,11 @@ impl Resolver {
         let home = self.home(repository, tag).await?;
         let policy = rule.policy_for(repository, tag);
         let FoundTags { found, base_alone } = gather.tags(&home, tag, &asked, &policy).await?;
+        let occurs = |other: &&&Candidate| found.iter().any(|found| found.address == other.address);
+        let occurring = asked.iter().filter(occurs).fold(0, |mask, other| mask | 1 << other.place);
+        if occurring != 0 {
+            self.occurring.found(&(repository.clone(), rule.place), occurring);
+        }
         let lone = found.first().filter(|first| first.is_base && (base_alone || found.len() == 1));
         let as_it_is = lone.filter(|_| !thorough && policy.platforms.is_empty());
         let (members, selection) = if let Some(base) = as_it_is {
