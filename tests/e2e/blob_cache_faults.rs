@@ -63,6 +63,27 @@ async fn a_wrong_digest_never_completes_with_or_without_a_data_directory() {
 }
 
 #[tokio::test]
+async fn no_part_is_sent_of_an_arrival_that_may_yet_be_found_wrong() {
+    let site = BlobSite::start().await;
+    let (mut lie, digest) = site.put(SIZE);
+    lie[0] ^= 1;
+    site.registry.fail(Match::blob(&digest), Fault::Body(lie));
+    let every = Duration::from_millis(10);
+    site.registry.fail(Match::blob(&digest), Fault::Drip { bytes: 64 << 10, every });
+    let part = async {
+        eventually("the blob arrives", || async {
+            site.registry.requests().iter().any(|r| r.kind == Kind::Blob)
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        site.get(&digest, &[("range", "bytes=0-0")]).await
+    };
+    let (whole, part) = tokio::join!(site.try_get(&digest), part);
+    broken_off(whole, SIZE);
+    assert_eq!(refused(&part).0, 502);
+}
+
+#[tokio::test]
 async fn a_download_that_is_cut_again_and_again_goes_on() {
     let site = BlobSite::start().await;
     let (blob, digest) = site.put(SIZE);

@@ -17,7 +17,7 @@ use super::error::ResolveError;
 use super::grants::is_callers_own;
 use super::resolver::Resolver;
 
-/// How far behind what has arrived a part may begin for its reader to wait: farther, the upstream is asked.
+/// How much may have to arrive before a part can be sent for its reader to wait: if it is more, the upstream is asked.
 const REACH: u64 = 16 << 20;
 
 /// What a client asks for.
@@ -209,10 +209,14 @@ impl<'a> Asking<'a> {
             },
             (Some(_), None) => return Ok(Cached::Pass),
         };
-        if first > written + REACH {
+        // Who reads to the end is kept waiting for it until all is verified; what stops before the end could never be
+        // taken back, so it does not begin earlier.
+        let awaited =
+            part.zip(size).filter(|((_, end), size)| end < size).map_or(first, |(_, size)| size - 1);
+        if awaited > written + REACH {
             return Ok(Cached::Pass);
         }
-        match follower.ready(first).await {
+        match follower.ready(awaited).await {
             Ok(true) => {}
             Ok(false) if is_own && self.resolver.caller.is_none() => return Ok(Cached::Answer(absent())),
             Ok(false) => return Ok(Cached::Pass),
