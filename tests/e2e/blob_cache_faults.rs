@@ -73,7 +73,7 @@ async fn hesitant_storage(content: Vec<u8>, pause: Duration) -> String {
         while let Ok((mut stream, _)) = listener.accept().await {
             let content = content.clone();
             tokio::spawn(async move {
-                stream.read(&mut [0; 4096]).await?;
+                stream.read_exact(&mut [0; 16]).await?;
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", content.len());
                 let (first, second) = content.split_at(content.len() / 2);
                 stream.write_all(&[head.as_bytes(), first].concat()).await?;
