@@ -71,14 +71,14 @@ fn the_environment_and_the_exit_belong_to_the_command_line() {
 
 #[test]
 fn a_mod_file_is_a_door() {
-    for folder in ["proxy/src", "proxy/oci/src", "config/src"] {
+    for folder in ["proxy/src", "proxy/oci/src", "config/src", "loadtest/src"] {
         enforce(&sources(folder), rules::is_a_door);
     }
 }
 
 #[test]
 fn files_are_short() {
-    for folder in ["proxy", "config", "tests/support"] {
+    for folder in ["proxy", "config", "loadtest", "tests/support"] {
         enforce(&sources(folder), rules::is_short);
     }
 }

@@ -1,0 +1,214 @@
+//! What onetag is measured in alone: round trips, cores, memory, its start.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bars::{Bar, Bound};
+use super::{CompareArgs, Spread};
+use crate::cores;
+use crate::engine::{Address, Ask, Load, Pace, Source};
+use crate::error::Error;
+use crate::plan::{cycle, numbered};
+use crate::report::Run;
+use crate::run::run;
+use crate::scenario::{Own, OwnPlan, fetch};
+use crate::servers::{Onetag, Settings};
+use crate::upstream::{Blob, REPOSITORY, Upstream, tag};
+
+/// How far away the upstream is where round trips are counted.
+const LATENCY: Duration = Duration::from_millis(50);
+const STARTS: u32 = 9;
+/// Tags that are cached before those whose memory is told.
+const FIRST_TAGS: u32 = 20_000;
+
+/// The bars that are wanted; runs that they come from are added to `runs`.
+pub(super) fn bars(
+    args: &CompareArgs,
+    wanted: &dyn Fn(&str) -> bool,
+    runs: &mut Vec<Run>,
+) -> Result<Vec<Bar>, Error> {
+    let program = Onetag::find(args.onetag.as_deref())?;
+    let mut bars = Vec::new();
+    if wanted("cold merge") {
+        bars.push(cold_merge(args, &program, runs)?);
+    }
+    if wanted("cores") && cores::available().len() > 1 {
+        bars.push(cores_bar(args, &program, runs)?);
+    }
+    if wanted("memory") && args.tags > 0 {
+        bars.push(memory(args, &program, runs)?);
+    }
+    if wanted("start") {
+        bars.extend(start(args, &program)?);
+    }
+    Ok(bars)
+}
+
+fn manifest(number: u32) -> String {
+    format!("/v2/{REPOSITORY}/manifests/{}", tag(number))
+}
+
+/// Tags that nobody has asked for, from `first` on.
+fn fresh(first: u32) -> Arc<dyn Source> {
+    numbered(&["tag"], move |number| {
+        Some(Ask::get(manifest(first.checked_add(u32::try_from(number).ok()?)?)))
+    })
+}
+
+fn own<'a>(args: &'a CompareArgs, program: &'a Path, layers: &'a [Blob]) -> OwnPlan<'a> {
+    OwnPlan {
+        program,
+        layers,
+        tls: false,
+        more: Vec::new(),
+        server_cores: &args.server_cores,
+        load_core: args.load_cores.last().copied(),
+    }
+}
+
+fn load(address: Address, source: Arc<dyn Source>, pace: Pace, args: &CompareArgs) -> Load {
+    Load {
+        address,
+        source,
+        pace,
+        concurrency: 256,
+        streams: 1,
+        warm_up: Duration::ZERO,
+        duration: args.duration,
+        progress: Arc::default(),
+        cores: args.load_cores.clone(),
+    }
+}
+
+fn cold_merge(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar, Error> {
+    let own = Own::start(own(args, program, &[]))?;
+    let address = Address::plain(own.onetag.address);
+    // The first pull of a repository teaches onetag which members there are.
+    fetch(&address, &[Ask::get(manifest(0))])?;
+    std::thread::sleep(Duration::from_millis(200));
+    own.upstream.set_latency(LATENCY);
+    let mut medians = Vec::new();
+    for round in 0..args.rounds {
+        let source = fresh(1 + round * 1_000_000);
+        let load = load(address.clone(), source, Pace::Rate(50.0), args);
+        let measured = run(&load, Some(own.onetag.server.pid()), "cold merge");
+        let run = Run::new("cold merge", "onetag", &load, &measured, None);
+        medians.push(run.times.p50 / 1_000.0);
+        runs.push(run);
+    }
+    let bound = Bound::AtMost(2.0 * LATENCY.as_secs_f64() * 1_000.0 + 5.0);
+    Ok(Bar::new(
+        "cold merge, upstream 50 ms away",
+        bound,
+        "ms (2 round trips + 5 ms)",
+        Spread::of(medians),
+        "ms",
+    )
+    .with_note("median of each round; members are images"))
+}
+
+/// Processor time for each request with the server on one core, and on all.
+fn cores_bar(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar, Error> {
+    let one = Own::start(own(args, program, &[]))?;
+    let all_cores = cores::available();
+    let all = Own::start(OwnPlan { server_cores: &all_cores, ..own(args, program, &[]) })?;
+    let mut ratios = Vec::new();
+    for own in [&one, &all] {
+        fetch(&Address::plain(own.onetag.address), &[Ask::get(manifest(0))])?;
+    }
+    for _ in 0..args.rounds {
+        let mut costs = Vec::new();
+        for (name, own) in [("tag hit, server on one core", &one), ("tag hit, server on all cores", &all)] {
+            let source = cycle("tag", vec![Ask::get(manifest(0))]);
+            let address = Address::plain(own.onetag.address);
+            // What the load takes of a core is not there for a server on all of them.
+            let load = load(address, source, Pace::Rate(20_000.0), args);
+            let measured = run(&load, Some(own.onetag.server.pid()), name);
+            let run = Run::new(name, "onetag", &load, &measured, None);
+            costs.push(run.resources.as_ref().map_or(0.0, |used| used.cpu_per_request));
+            runs.push(run);
+        }
+        ratios.push(costs[1] / costs[0].max(1e-9));
+    }
+    let name = format!("processor time for each tag hit, {} cores against 1", all_cores.len());
+    Ok(Bar::new(&name, Bound::AtMost(1.1), "x", Spread::of(ratios), "x")
+        .with_note("20,000 requests/s; the load leaves no room for a maximum rate on all cores"))
+}
+
+/// Resident memory for each merged tag that is cached.
+fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar, Error> {
+    let upstream = Upstream::start(args.load_cores.last().copied(), &[])?;
+    let onetag = Onetag::start(
+        program,
+        &Settings {
+            upstream: upstream.url(),
+            more: ["--memory", "8 GiB", "--tag-ttl", "1d"].map(str::to_owned).to_vec(),
+            cores: &args.server_cores,
+            ..Settings::default()
+        },
+    )?;
+    let address = Address::plain(onetag.address);
+    fetch(&address, &[Ask::get(manifest(0))])?;
+    std::thread::sleep(Duration::from_millis(200));
+    let fill = |first: u32, count: u32| {
+        let source = numbered(&["tag"], move |number| {
+            let number = u32::try_from(number).ok().filter(|number| *number < count)?;
+            Some(Ask::get(manifest(first + number)))
+        });
+        let load = Load {
+            duration: Duration::from_hours(1),
+            concurrency: 64,
+            ..load(address.clone(), source, Pace::Maximum, args)
+        };
+        let measured = run(&load, Some(onetag.server.pid()), "memory");
+        // What was dropped is given back a little later.
+        std::thread::sleep(Duration::from_secs(2));
+        (Run::new("memory", "onetag", &load, &measured, None), onetag.server.usage().rss)
+    };
+    let (first, before) = fill(1, FIRST_TAGS.min(args.tags));
+    let (second, after) = fill(1 + FIRST_TAGS, args.tags.saturating_sub(FIRST_TAGS).max(1));
+    let count = u32::try_from(second.answered).unwrap_or(u32::MAX).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^53")]
+    let each = after.saturating_sub(before) as f64 / f64::from(count) / 1_024.0;
+    let note = format!("{count} tags, {:.0} a second", second.rate);
+    runs.extend([first, second]);
+    Ok(Bar::new("memory for each cached merged tag", Bound::AtMost(1.5), "KiB", Spread::of([each]), "KiB")
+        .with_note(note))
+}
+
+/// The program's start, its memory at rest and its size.
+fn start(args: &CompareArgs, program: &Path) -> Result<Vec<Bar>, Error> {
+    let folder = tempfile::tempdir().map_err(Error::io("a folder for temporary files"))?;
+    let (mut times, mut memory) = (Vec::new(), Vec::new());
+    for number in 0..STARTS {
+        let data_dir = folder.path().join(number.to_string());
+        let settings = Settings {
+            upstream: "http://127.0.0.1:9".to_owned(),
+            data_dir: Some(&data_dir),
+            cores: &args.server_cores,
+            ..Settings::default()
+        };
+        let onetag = Onetag::start(program, &settings)?;
+        times.push(onetag.server.started_in.as_secs_f64() * 1_000.0);
+        std::thread::sleep(Duration::from_millis(500));
+        memory.push(onetag.server.usage().rss);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^53")]
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let size = fs::metadata(program).map_err(Error::io(program.display().to_string()))?.len();
+    let note = if cfg!(debug_assertions) { "not a release build" } else { "" };
+    Ok(vec![
+        Bar::new(
+            "memory at rest",
+            Bound::AtMost(12.0),
+            "MiB",
+            Spread::of(memory.into_iter().map(mib)),
+            "MiB",
+        ),
+        Bar::new("start to ready", Bound::AtMost(30.0), "ms", Spread::of(times), "ms"),
+        Bar::new("size of the program", Bound::AtMost(15.0), "MiB", Spread::of([mib(size)]), "MiB")
+            .with_note(note),
+    ])
+}

@@ -1,0 +1,91 @@
+//! A onetag and an upstream that are started for a run, and end with it.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::certificates::{self, Certificates};
+use crate::engine::{Address, Ask, Connection, Protocol};
+use crate::error::Error;
+use crate::servers::{Onetag, Settings};
+use crate::upstream::{Blob, Upstream};
+
+/// What was started.
+pub(crate) struct Own {
+    // Stopped before the folder goes.
+    pub(crate) onetag: Onetag,
+    pub(crate) upstream: Upstream,
+    pub(crate) folder: TempDir,
+    pub(crate) certificates: Certificates,
+}
+
+/// What to start.
+pub(crate) struct Plan<'a> {
+    pub(crate) program: &'a Path,
+    /// Of every image.
+    pub(crate) layers: &'a [Blob],
+    pub(crate) tls: bool,
+    /// Further arguments of onetag.
+    pub(crate) more: Vec<String>,
+    pub(crate) server_cores: &'a [usize],
+    /// The upstream's core.
+    pub(crate) load_core: Option<usize>,
+}
+
+impl Own {
+    pub(crate) fn start(plan: Plan<'_>) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("onetag-load.")
+            .tempdir()
+            .map_err(Error::io("a folder for temporary files"))?;
+        let certificates = Certificates::write(folder.path())?;
+        let upstream = Upstream::start(plan.load_core, plan.layers)?;
+        let onetag = Onetag::start(
+            plan.program,
+            &Settings {
+                upstream: upstream.url(),
+                data_dir: Some(&data_dir(folder.path())),
+                tls: plan.tls.then_some(&certificates),
+                more: plan.more,
+                cores: plan.server_cores,
+            },
+        )?;
+        Ok(Self { onetag, upstream, folder, certificates })
+    }
+
+    /// How onetag is spoken to.
+    pub(crate) fn address(&self, protocol: Protocol, tls: bool) -> Result<Address, Error> {
+        let plain = Address { protocol, ..Address::plain(self.onetag.address) };
+        if !tls {
+            return Ok(plain);
+        }
+        Ok(Address { tls: Some(certificates::client(&self.certificates.certificate, protocol)?), ..plain })
+    }
+}
+
+fn data_dir(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// Asks for something before a run, and wants it right; its body.
+pub(crate) fn fetch(address: &Address, asks: &[Ask]) -> Result<Vec<Vec<u8>>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::io("requests before the run"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mut connection = Connection::new(address.clone());
+        let mut bodies = Vec::new();
+        for ask in asks {
+            let mut body = Vec::new();
+            let answer = connection.ask(ask, Some(&mut body)).await;
+            let status = answer.map_err(|failure| Error::prepare(&*ask.path, failure))?.status;
+            if status != ask.status {
+                let said = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
+                return Err(Error::prepare(&*ask.path, format!("status {status}: {said}")));
+            }
+            bodies.push(body);
+        }
+        Ok(bodies)
+    })
+}
