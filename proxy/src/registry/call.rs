@@ -60,9 +60,10 @@ impl<'a> Call<'a> {
 
     /// Whether the caller may do something with a repository; where the upstream decides, it is asked.
     pub(super) fn may(&self, action: Action, inner: &Repository) -> bool {
-        self.caller
-            .as_ref()
-            .is_none_or(|(access, caller)| access.allows(caller, action, &self.route.site.canonical(inner)))
+        self.may_all(action)
+            || self.caller.as_ref().is_none_or(|(access, caller)| {
+                access.allows(caller, action, &self.route.site.canonical(inner))
+            })
     }
 
     /// Whether it may do so with any repository.

@@ -1,5 +1,7 @@
 //! The path of a request, parsed once (threat T11).
 
+use std::borrow::Cow;
+
 use http::Method;
 use onetag_oci::{Digest, Reference, Repository};
 
@@ -112,19 +114,14 @@ impl Endpoint {
     }
 
     /// The methods that it knows.
-    pub fn methods(&self) -> &'static str {
+    pub fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Manifest(..) => "GET, HEAD, PUT, DELETE",
-            Self::Blob(..) => "GET, HEAD, DELETE",
-            Self::Uploads(_) => "POST",
-            Self::Upload(..) => "GET, PATCH, PUT, DELETE",
-            Self::Ping | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => "GET, HEAD",
+            Self::Manifest(..) => &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
+            Self::Blob(..) => &[Method::GET, Method::HEAD, Method::DELETE],
+            Self::Uploads(_) => &[Method::POST],
+            Self::Upload(..) => &[Method::GET, Method::PATCH, Method::PUT, Method::DELETE],
+            Self::Ping | Self::Catalog | Self::Tags(_) | Self::Referrers(..) => &[Method::GET, Method::HEAD],
         }
-    }
-
-    /// Whether it knows a method.
-    pub fn knows(&self, method: &Method) -> bool {
-        self.methods().split(", ").any(|known| known == method.as_str())
     }
 
     /// The repository that it names.
@@ -151,8 +148,11 @@ fn session(text: &str) -> Result<Session, RegistryError> {
 }
 
 /// The one escape that some clients write, in a digest.
-fn unescaped(text: &str) -> String {
-    text.replacen("%3A", ":", 1).replacen("%3a", ":", 1)
+fn unescaped(text: &str) -> Cow<'_, str> {
+    match text.split_once("%3A").or_else(|| text.split_once("%3a")) {
+        Some((before, behind)) => format!("{before}:{behind}").into(),
+        None => text.into(),
+    }
 }
 
 fn digest(text: &str) -> Result<Digest, RegistryError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use onetag_oci::Repository;
 use serde::Serialize;
 
@@ -122,13 +122,13 @@ pub struct RegistryError {
     /// By what a caller may prove who it is.
     challenges: Vec<HeaderValue>,
     /// The methods that there are, where the one asked for is none of them.
-    allowed: Option<&'static str>,
+    allowed: &'static [Method],
 }
 
 impl RegistryError {
     /// An error with this message.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        let (cause, retry_after, challenges, allowed) = (None, None, Vec::new(), None);
+        let (cause, retry_after, challenges, allowed) = (None, None, Vec::new(), &[]);
         Self { code, message: message.into(), cause, retry_after, challenges, allowed }
     }
 
@@ -145,9 +145,9 @@ impl RegistryError {
     }
 
     /// A method that there is not; `allowed` are those that there are.
-    pub fn method(allowed: &'static str) -> Self {
-        let message = format!("this path knows {allowed}");
-        Self { allowed: Some(allowed), ..Self::new(Code::Unsupported, message) }
+    pub fn method(allowed: &'static [Method]) -> Self {
+        let message = format!("this path knows {}", listed(allowed));
+        Self { allowed, ..Self::new(Code::Unsupported, message) }
     }
 
     /// The same, to be asked again a little later.
@@ -200,12 +200,19 @@ impl RegistryError {
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait).max(1)));
         }
-        headers.extend(self.allowed.map(|methods| (ALLOW, HeaderValue::from_static(methods))));
+        if !self.allowed.is_empty() {
+            headers.extend(HeaderValue::from_str(&listed(self.allowed)).map(|methods| (ALLOW, methods)));
+        }
         for challenge in &self.challenges {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
         response
     }
+}
+
+/// As in the header `Allow` (RFC 9110, section 10.2.1).
+fn listed(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A Bearer challenge with the right to pull from these repositories besides what it asks for.
@@ -355,7 +362,7 @@ mod tests {
             assert_eq!((code.name(), response.status().as_u16()), (name, status));
             assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
         }
-        let method = RegistryError::method("GET, HEAD").response();
+        let method = RegistryError::method(&[Method::GET, Method::HEAD]).response();
         assert_eq!(
             (method.status().as_u16(), &method.headers()[ALLOW]),
             (405, &HeaderValue::from_static("GET, HEAD"))

@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use onetag_config::Network;
 
-use super::host::is_plain;
+use super::host::Host;
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -45,7 +44,8 @@ fn forwarded(headers: &HeaderMap) -> Option<String> {
         Some(element) => (parameter(element, "host"), parameter(element, "proto")),
         None => (last(headers, &X_HOST), last(headers, &X_PROTO)),
     };
-    let host: Authority = host?.parse().ok().filter(is_plain)?;
+    let host = host?;
+    let host = Host::read(&host)?.authority;
     let proto = proto.filter(|proto| matches!(proto.as_str(), "http" | "https")).unwrap_or("http".into());
     let prefix = last(headers, &X_PREFIX).filter(|prefix| is_prefix(prefix)).unwrap_or_default();
     Some(format!("{proto}://{host}{}", prefix.trim_end_matches('/')))

@@ -73,10 +73,8 @@ fn read_range(value: &[u8]) -> Option<ByteRange> {
 
 /// A request: the host that it is for is a host and perhaps a port.
 pub(crate) fn host(data: &[u8]) -> bool {
-    let Some(Ok(Some(authority))) = request(data).map(|request| host::authority(&request)) else {
-        return false;
-    };
-    let (text, host) = (authority.as_str(), authority.host());
+    let Some(request) = request(data) else { return false };
+    let Ok(Some(host::Host { authority: text, host })) = host::host(&request) else { return false };
     assert!(!host.is_empty() && !text.contains(['@', '/', '?', '#', '\\', '%', ',']), "no plain host");
     let port = text.strip_prefix(host).expect("the host first");
     let digits = port.strip_prefix(':').unwrap_or("0");

@@ -2,14 +2,41 @@
 
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderValue, Version};
 
 use super::error::{Code, RegistryError};
 
+/// A host and perhaps a port, and nothing else (RFC 3986, section 3.2, without user and escapes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Host<'a> {
+    /// With the port, if there is one.
+    pub(super) authority: &'a str,
+    /// Without it; an IPv6 address in its brackets.
+    pub(super) host: &'a str,
+}
+
+impl<'a> Host<'a> {
+    /// Reads a text; none where it is anything else.
+    pub(super) fn read(authority: &'a str) -> Option<Self> {
+        let end = match authority.strip_prefix('[') {
+            Some(rest) => {
+                let length = rest.find(']')?;
+                rest[..length].parse::<std::net::Ipv6Addr>().ok()?;
+                length + 2
+            }
+            None => {
+                let known = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+                authority.bytes().position(|byte| !known(&byte)).unwrap_or(authority.len())
+            }
+        };
+        let (host, port) = authority.split_at(end);
+        (!host.is_empty() && (port.is_empty() || is_port(port))).then_some(Self { authority, host })
+    }
+}
+
 /// The authority that a request is for: that of its target, else its `Host` (RFC 9112, section 3.3). HTTP/1.0 may
 /// have none.
-pub(super) fn authority(request: &Parts) -> Result<Option<Authority>, RegistryError> {
+pub(super) fn host(request: &Parts) -> Result<Option<Host<'_>>, RegistryError> {
     let wrong =
         || RegistryError::new(Code::BadRequest, "the request has no Host, several, or one that is none");
     let mut hosts = request.headers.get_all(HOST).iter();
@@ -19,21 +46,13 @@ pub(super) fn authority(request: &Parts) -> Result<Option<Authority>, RegistryEr
         (Some(_), Some(_)) => return Err(wrong()),
     };
     if let Some(authority) = request.uri.authority() {
-        return if is_plain(authority) { Ok(Some(authority.clone())) } else { Err(wrong()) };
+        return Host::read(authority.as_str()).map(Some).ok_or_else(wrong);
     }
     if host.is_none() && request.version == Version::HTTP_11 { Err(wrong()) } else { Ok(host) }
 }
 
-fn parse(host: &HeaderValue) -> Option<Authority> {
-    let authority: Authority = host.to_str().ok()?.parse().ok()?;
-    is_plain(&authority).then_some(authority)
-}
-
-/// Whether it is a host and perhaps a port, and nothing else.
-pub(super) fn is_plain(authority: &Authority) -> bool {
-    let (text, host) = (authority.as_str(), authority.host());
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-    !host.is_empty() && host.bytes().all(known) && (text.len() == host.len() || is_port(&text[host.len()..]))
+fn parse(host: &HeaderValue) -> Option<Host<'_>> {
+    Host::read(host.to_str().ok()?)
 }
 
 /// Whether it is a colon and a port; the parser of numbers would take a sign as well.
@@ -54,14 +73,16 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let read = authority(&parts).map_err(|error| error.code());
-        read.map(|authority| authority.map(|authority| authority.to_string()))
+        let read = host(&parts).map_err(|error| error.code());
+        read.map(|host| host.map(|host| host.authority.to_owned()))
     }
 
     #[test]
     fn t14_a_request_is_for_one_host_or_refused() {
         assert_eq!(read("/v2/", &["a.example:5000"]), Ok(Some("a.example:5000".into())));
         assert_eq!(read("/v2/", &["[::1]:5000"]), Ok(Some("[::1]:5000".into())));
+        assert_eq!(Host::read("[::1]:5000").map(|host| host.host), Some("[::1]"));
+        assert_eq!(Host::read("a.example").map(|host| host.host), Some("a.example"));
         assert_eq!(read("http://b.example/v2/", &["a.example"]), Ok(Some("b.example".into())));
         for hosts in [
             &[][..],
@@ -73,6 +94,11 @@ mod tests {
             &["a:99999"],
             &["a:+80"],
             &["[::1]x:80"],
+            &["[::1"],
+            &["[]"],
+            &["[::x]:80"],
+            &["a%20:80"],
+            &[":80"],
             &["a b"],
             &["a,b"],
         ] {

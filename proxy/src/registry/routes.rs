@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http::request::Parts;
-use http::uri::Authority;
 use onetag_oci::Repository;
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
-use super::{host, query};
+use super::host::{self, Host};
+use super::query;
 use crate::resolve::Resolver;
 
 /// An upstream, as clients find it.
@@ -124,11 +124,11 @@ impl Routes {
 
     /// Where a request leads.
     pub(super) fn route(&self, request: &Parts, endpoint: &Endpoint) -> Result<Route<'_>, RegistryError> {
-        let authority = host::authority(request)?;
-        let names = authority.as_ref().map(|authority| (authority.as_str(), authority.host()));
+        let called = host::host(request)?;
         let is_named = |list: &[Box<str>]| {
-            names.is_some_and(|(full, host)| {
-                list.iter().any(|name| name.eq_ignore_ascii_case(full) || name.eq_ignore_ascii_case(host))
+            called.is_some_and(|Host { authority, host }| {
+                list.iter()
+                    .any(|name| name.eq_ignore_ascii_case(authority) || name.eq_ignore_ascii_case(host))
             })
         };
         if !self.answered.is_empty() && !is_named(&self.answered) {
@@ -136,15 +136,15 @@ impl Routes {
         }
         if let Some(namespace) = namespace(request.uri.query()) {
             let unknown = || RegistryError::new(Code::NameUnknown, "no registry of this name is configured");
-            let site = self.of_namespace(&namespace, authority.as_ref()).ok_or_else(unknown)?;
+            let site = self.of_namespace(&namespace, called).ok_or_else(unknown)?;
             let namespace = HeaderValue::from_str(&namespace).map_err(|_| unknown())?;
             return Ok(Route { site, prefixed: false, namespace: Some(namespace), by_host: false });
         }
         if !self.by_host.is_empty()
-            && let Some((full, host)) = names
+            && let Some(Host { authority, host }) = called
             && let Some(site) = self
                 .by_host
-                .get(&*full.to_ascii_lowercase())
+                .get(&*authority.to_ascii_lowercase())
                 .or_else(|| self.by_host.get(&*host.to_ascii_lowercase()))
         {
             return Ok(Route { site, prefixed: false, namespace: None, by_host: true });
@@ -168,6 +168,9 @@ impl Routes {
     /// Whether a repository's name in `[[allow]]` would be that of another site's: what is said of the one must not hold
     /// for the other, whichever way a client came.
     pub(super) fn is_of_another(&self, route: &Route<'_>, inner: &Repository) -> bool {
+        if self.by_prefix.is_empty() {
+            return false;
+        }
         let canonical = route.site.canonical(inner);
         let owner = self.by_prefix.iter().find(|(prefix, _)| below(&canonical, prefix).is_some());
         owner.is_some_and(|(_, site)| !Arc::ptr_eq(site, route.site))
@@ -187,9 +190,9 @@ impl Routes {
     }
 
     /// The site that is meant by a value of `ns`; onetag's own name means the default one.
-    fn of_namespace(&self, namespace: &str, authority: Option<&Authority>) -> Option<&Arc<Site>> {
+    fn of_namespace(&self, namespace: &str, called: Option<Host<'_>>) -> Option<&Arc<Site>> {
         let named = self.by_namespace.get(&*namespace.to_ascii_lowercase());
-        let is_own = || authority.is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(namespace));
+        let is_own = || called.is_some_and(|called| called.authority.eq_ignore_ascii_case(namespace));
         named.or_else(|| self.default.as_ref().filter(|_| is_own()))
     }
 }

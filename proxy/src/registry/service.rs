@@ -73,7 +73,9 @@ impl Registry {
                 let answer = Box::pin(webhook.answer(&self.routes, &self.metrics, &parts, body));
                 (Route::Notifications, answer.instrument(span.clone()).await)
             }
-            _ if parts.method == Method::CONNECT => (Route::Other, Err(RegistryError::method("GET, HEAD"))),
+            _ if parts.method == Method::CONNECT => {
+                (Route::Other, Err(RegistryError::method(&[Method::GET, Method::HEAD])))
+            }
             _ => match Endpoint::parse(parts.uri.path()) {
                 Ok(endpoint) => {
                     let route = endpoint.route();
@@ -111,7 +113,7 @@ impl Registry {
             let message = "this request came from this very onetag: its upstream leads back to it";
             return Err(RegistryError::new(Code::Loop, message));
         }
-        if !endpoint.knows(&request.method) {
+        if !endpoint.methods().contains(&request.method) {
             return Err(RegistryError::method(endpoint.methods()));
         }
         let route = self.routes.route(request, endpoint)?;

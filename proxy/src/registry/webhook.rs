@@ -54,7 +54,7 @@ impl Webhook {
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         if request.method != Method::POST {
-            return Err(RegistryError::method("POST"));
+            return Err(RegistryError::method(&[Method::POST]));
         }
         if !self.admits(&request.headers) {
             metrics.notification(NotificationOutcome::Refused);
