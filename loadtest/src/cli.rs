@@ -11,6 +11,7 @@ use crate::compare::{self, CompareArgs};
 use crate::cores;
 use crate::engine::{Load, Pace, Protocol};
 use crate::error::Error;
+use crate::instructions::{InstructionsArgs, instructions};
 use crate::report::{self, Report, Run};
 use crate::run::run;
 use crate::scenario::{Scenario, Target, prepare};
@@ -40,6 +41,8 @@ enum What {
     Scenario(ScenarioCommand),
     /// The same requests against onetag, nginx, docker-registry and a bare hyper server, in rounds; and the bars
     Compare(CompareArgs),
+    /// Instructions for each cached request, counted by valgrind's callgrind: repeatable where times are not
+    Instructions(InstructionsArgs),
     #[command(hide = true)]
     ServeBare(BareArgs),
 }
@@ -224,6 +227,7 @@ pub(crate) fn main() -> ExitCode {
             scenario_run(scenario, options)
         }
         What::Compare(args) => compare::compare(args),
+        What::Instructions(args) => instructions(&args),
         What::ServeBare(args) => serve_bare(&args).map(|()| true),
     };
     match done {

@@ -6,6 +6,7 @@ mod compare;
 mod cores;
 mod engine;
 mod error;
+mod instructions;
 mod plan;
 mod process;
 mod report;

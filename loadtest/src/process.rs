@@ -13,7 +13,7 @@ use crate::cores;
 use crate::error::Error;
 
 /// How long a program may take to start.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long it may take to stop when asked.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// Ticks of the processor's clock in a second, as `/proc` counts (`proc(5)`; 100 on every Linux in use).
@@ -76,6 +76,25 @@ impl Server {
         self.child.id()
     }
 
+    /// Lets it end by itself; whether it did in time.
+    pub(crate) fn end(mut self, within: Duration) -> bool {
+        self.ask_to_end(within)
+    }
+
+    fn ask_to_end(&mut self, within: Duration) -> bool {
+        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).ok();
+        }
+        let until = Instant::now() + within;
+        while Instant::now() < until {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
     /// What it has used so far.
     pub(crate) fn usage(&self) -> Usage {
         usage(self.pid())
@@ -84,15 +103,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM).ok();
-        }
-        let until = Instant::now() + STOP_LIMIT;
-        while Instant::now() < until {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
+        if matches!(self.child.try_wait(), Ok(Some(_))) || self.ask_to_end(STOP_LIMIT) {
+            return;
         }
         eprintln_line(&format!("{} did not stop, and is killed", self.name));
         self.child.kill().ok();

@@ -74,7 +74,7 @@ impl Field {
             let upstream = own.upstream.url();
             Onetag::start(
                 program,
-                &Settings { upstream, data_dir: Some(&data_dir), tls, more: fresh(), cores },
+                &Settings { upstream, data_dir: Some(&data_dir), tls, more: fresh(), cores, counts: None },
             )
         };
         let tls = another(&program, "data-tls", true)?;
@@ -90,8 +90,8 @@ impl Field {
         let nginx = Nginx::start(&folder.join("nginx"), &own.certificates, from, cores)?;
         let registry = DockerRegistry::start(&folder.join("registry"), &own.upstream.url(), cores)?;
         let paths = [tag.clone()];
-        let bare = Bare::start(own.onetag.address, &paths, None, cores)?;
-        let bare_tls = Bare::start(own.onetag.address, &paths, Some(&own.certificates), cores)?;
+        let bare = Bare::start(own.onetag.address, &paths, None, cores, None)?;
+        let bare_tls = Bare::start(own.onetag.address, &paths, Some(&own.certificates), cores, None)?;
         let field = Self { own, tls, before, nginx, registry, bare, bare_tls, tag, blob, blob_size };
         let mut others = vec![
             field.over_tls(field.tls.address, Protocol::Http1)?,

@@ -48,6 +48,7 @@ impl Own {
                 tls: plan.tls.then_some(&certificates),
                 more: plan.more,
                 cores: plan.server_cores,
+                counts: None,
             },
         )?;
         Ok(Self { onetag, upstream, folder, certificates })

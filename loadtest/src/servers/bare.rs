@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::callgrind::counted;
 use crate::certificates::Certificates;
 use crate::engine::ACCEPT;
 use crate::error::Error;
@@ -49,12 +50,14 @@ pub(crate) struct BareArgs {
 type Answers = Arc<HashMap<String, (StatusCode, HeaderMap, Bytes)>>;
 
 impl Bare {
-    /// Starts it with the answers that `from` gives now to these paths.
+    /// Starts it with the answers that `from` gives now to these paths; its instructions are counted where `counts`
+    /// says, if it does.
     pub(crate) fn start(
         from: SocketAddr,
         paths: &[String],
         tls: Option<&Certificates>,
         cores: &[usize],
+        counts: Option<&Path>,
     ) -> Result<Self, Error> {
         let own = std::env::current_exe().map_err(Error::io("this program"))?;
         let mut command = Command::new(own);
@@ -64,6 +67,9 @@ impl Bare {
         }
         if let Some(tls) = tls {
             command.arg("--certificate").arg(&tls.certificate).arg("--key").arg(&tls.key);
+        }
+        if let Some(counts) = counts {
+            command = counted(&command, counts)?;
         }
         let mut address = None;
         let server = Server::start(command, cores, |line| {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::callgrind::counted;
 use crate::certificates::Certificates;
 use crate::error::Error;
 use crate::process::Server;
@@ -19,6 +20,8 @@ pub(crate) struct Settings<'a> {
     /// Further arguments of `onetag serve`.
     pub(crate) more: Vec<String>,
     pub(crate) cores: &'a [usize],
+    /// Where the instructions that it takes are written when it ends; none: they are not counted.
+    pub(crate) counts: Option<&'a Path>,
 }
 
 /// A running onetag.
@@ -43,6 +46,9 @@ impl Onetag {
             command.arg("--tls-certificate").arg(&tls.certificate).arg("--tls-key").arg(&tls.key);
         }
         command.args(&settings.more);
+        if let Some(counts) = settings.counts {
+            command = counted(&command, counts)?;
+        }
         let (mut address, mut admin) = (None, false);
         let server = Server::start(command, settings.cores, |line| {
             if let Some(url) = line.strip_prefix("registry listening on ") {
