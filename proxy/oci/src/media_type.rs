@@ -37,6 +37,14 @@ impl MediaType {
     /// The media type as text, without parameters.
     pub fn as_str(&self) -> &str {
         match self {
+            Self::Other(text) => text,
+            known => known.known().unwrap_or_default(),
+        }
+    }
+
+    /// The same, of those types that are known here.
+    pub fn known(&self) -> Option<&'static str> {
+        Some(match self {
             Self::OciIndex => "application/vnd.oci.image.index.v1+json",
             Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",
             Self::DockerList => "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -45,8 +53,8 @@ impl MediaType {
             Self::DockerSchema1Signed => "application/vnd.docker.distribution.manifest.v1+prettyjws",
             Self::OciConfig => "application/vnd.oci.image.config.v1+json",
             Self::DockerConfig => "application/vnd.docker.container.image.v1+json",
-            Self::Other(text) => text,
-        }
+            Self::Other(_) => return None,
+        })
     }
 
     /// Whether this type lists other manifests.

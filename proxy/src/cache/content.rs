@@ -4,19 +4,16 @@ use bytes::Bytes;
 use http::HeaderValue;
 use onetag_oci::{Digest, MediaType};
 
-/// Immutable content and the headers that go with it, prepared once so that a hit formats nothing.
+/// Immutable content and the headers that go with it, prepared once so that a hit formats nothing. There may be
+/// millions of these, so what can be shared is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The exact bytes.
     pub bytes: Bytes,
-    /// Their type; the same as `content_type`.
+    /// Their type.
     pub media_type: MediaType,
     /// Their digest.
     pub digest: Digest,
-    /// The header Content-Type: the bare media type (rule T3).
-    pub content_type: HeaderValue,
-    /// The header Content-Length.
-    pub content_length: HeaderValue,
     /// The header Docker-Content-Digest.
     pub content_digest: HeaderValue,
     /// The header `ETag`: the digest in quotes.
@@ -29,28 +26,42 @@ pub struct Content {
 pub struct DigestMismatch;
 
 impl Content {
-    /// Content whose digest was computed from these very bytes.
-    pub fn new(bytes: Bytes, media_type: MediaType, digest: Digest) -> Self {
-        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    /// Content whose digest was computed from these very bytes. They are copied: as they came from a connection, they
+    /// may be a small part of a large buffer.
+    pub fn new(bytes: &[u8], media_type: MediaType, digest: Digest) -> Self {
+        let etag = Bytes::from(format!("\"{digest}\"").into_boxed_str().into_boxed_bytes());
+        let content_digest = etag.slice(1..etag.len() - 1);
         Self {
-            content_type: header(media_type.as_str()),
-            content_length: HeaderValue::from(bytes.len()),
-            content_digest: header(&digest.to_string()),
-            etag: header(&format!("\"{digest}\"")),
-            bytes,
+            bytes: Bytes::copy_from_slice(bytes),
+            content_digest: header(content_digest),
+            etag: header(etag),
             media_type,
             digest,
         }
     }
 
+    /// The header Content-Type: the bare media type (rule T3).
+    pub fn content_type(&self) -> HeaderValue {
+        match self.media_type.known() {
+            Some(known) => HeaderValue::from_static(known),
+            None => HeaderValue::from_str(self.media_type.as_str()).unwrap_or(NOTHING),
+        }
+    }
+
     /// Content from bytes that were kept somewhere; they are not trusted (threat T31).
-    pub fn verified(bytes: Bytes, media_type: MediaType, digest: Digest) -> Result<Self, DigestMismatch> {
-        if digest.matches(&bytes) { Ok(Self::new(bytes, media_type, digest)) } else { Err(DigestMismatch) }
+    pub fn verified(bytes: &[u8], media_type: MediaType, digest: Digest) -> Result<Self, DigestMismatch> {
+        if digest.matches(bytes) { Ok(Self::new(bytes, media_type, digest)) } else { Err(DigestMismatch) }
     }
 
     /// The memory that it takes, in bytes, for the caches' accounts.
     pub fn weight(&self) -> u32 {
-        const HEADERS: usize = 512;
-        u32::try_from(self.bytes.len() + HEADERS).unwrap_or(u32::MAX)
+        const FIXED: usize = 512;
+        u32::try_from(self.bytes.len() + FIXED).unwrap_or(u32::MAX)
     }
+}
+
+const NOTHING: HeaderValue = HeaderValue::from_static("");
+
+fn header(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or(NOTHING)
 }

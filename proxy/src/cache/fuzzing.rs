@@ -39,7 +39,7 @@ fn in_use(saved: Saved) -> Option<TagRecord> {
         let manifests = Manifests::new(1 << 20, Arc::clone(&records));
         let repository: Repository = "app".parse().expect("a name");
         let bytes = Bytes::from_static(MANIFEST);
-        let content = Content::new(bytes, MediaType::OciManifest, Digest::sha256(MANIFEST));
+        let content = Content::new(&bytes, MediaType::OciManifest, Digest::sha256(MANIFEST));
         manifests.put(&repository, &Arc::new(content));
         (repository, manifests, MergedStore::new(1 << 20, records, HashSet::new()))
     });

@@ -24,8 +24,6 @@ pub struct Manifests {
 struct Entry {
     content: Arc<Content>,
     used: Used,
-    /// Where its record is.
-    table: Table,
 }
 
 impl Manifests {
@@ -43,7 +41,9 @@ impl Manifests {
         if self.records.are_kept() {
             match entry.used.due(&self.records) {
                 Due::Nothing => {}
-                Due::Touch => self.records.note(vec![Write::Touch(entry.table, key(repository, digest))]),
+                Due::Touch => {
+                    self.records.note(vec![Write::Touch(Table::Manifests, key(repository, digest))])
+                }
                 Due::Put => self.records.note(vec![entry.write(repository)]),
             }
         }
@@ -58,7 +58,7 @@ impl Manifests {
             None
         })?;
         let (content, used) = (Arc::clone(&content), Used::found(&self.records));
-        self.insert(repository, Entry { content: Arc::clone(&content), used, table: Table::Manifests });
+        self.insert(repository, Entry { content: Arc::clone(&content), used });
         Some(content)
     }
 
@@ -67,10 +67,9 @@ impl Manifests {
             return Ok(None);
         };
         let damaged = || StoreError::Damaged(digest.to_string());
-        let record = Bytes::from(record);
         let end = record.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let media_type = str::from_utf8(&record[..end]).map_err(|_| damaged())?;
-        let (media_type, bytes) = (MediaType::from(media_type), record.slice(end + 1..));
+        let (media_type, bytes) = (MediaType::from(media_type), &record[end + 1..]);
         let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
         Ok(Some(Arc::new(content)))
     }
@@ -82,17 +81,11 @@ impl Manifests {
             return;
         }
         let used = Used::now(&self.records);
-        let entry = Entry { content: Arc::clone(content), used, table: Table::Manifests };
+        let entry = Entry { content: Arc::clone(content), used };
         if self.records.are_kept() {
             self.records.note(vec![entry.write(repository)]);
         }
         self.insert(repository, entry);
-    }
-
-    /// Keeps a merged index in memory, too: its record is in another table.
-    pub fn remember_merged(&self, repository: &Repository, content: &Arc<Content>) {
-        let used = Used::found(&self.records);
-        self.insert(repository, Entry { content: Arc::clone(content), used, table: Table::Merged });
     }
 
     fn insert(&self, repository: &Repository, entry: Entry) {
@@ -113,12 +106,8 @@ impl Manifests {
 
 impl Entry {
     fn write(&self, repository: &Repository) -> Write {
-        let Self { content, table, .. } = self;
-        let key = key(repository, &content.digest);
-        match table {
-            Table::Manifests => Write::Put(*table, key, with_type(content)),
-            _ => Write::Put(*table, key, content.bytes.clone()),
-        }
+        let key = key(repository, &self.content.digest);
+        Write::Put(Table::Manifests, key, with_type(&self.content))
     }
 }
 

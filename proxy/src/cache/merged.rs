@@ -21,18 +21,18 @@ const SOURCE_BYTES: u64 = 256;
 /// Where every merged index is kept, and in which other repository a digest is: in memory, and on the disk
 /// where there is a data directory.
 pub struct MergedStore {
-    indexes: Cache<(Repository, Digest), Kept>,
+    indexes: Cache<(Repository, Digest), Arc<Kept>>,
     sources: Cache<(Repository, Digest), Arc<Source>>,
     /// The repositories with sources: for all others no request has to look.
     with_sources: RwLock<HashSet<Repository>>,
     records: Arc<Records>,
 }
 
-#[derive(Clone)]
 struct Kept {
     content: Arc<Content>,
     /// How much had been lost when it went to the disk, if it did; if more is lost now, so may it be.
     durable: Option<u64>,
+    used: Used,
 }
 
 struct Source {
@@ -46,7 +46,7 @@ impl MergedStore {
     /// Room for `bytes` in memory before the disk: for indexes, and half as much for the sources of digests.
     /// `with_sources` are the repositories that have any on the disk ([`with_sources`]).
     pub fn new(bytes: u64, records: Arc<Records>, with_sources: HashSet<Repository>) -> Self {
-        let weigh = |_: &(Repository, Digest), kept: &Kept| kept.content.weight();
+        let weigh = |_: &(Repository, Digest), kept: &Arc<Kept>| kept.content.weight();
         Self {
             // Not by frequency: what was told just now must be found, however full it is.
             indexes: Cache::builder()
@@ -75,10 +75,23 @@ impl MergedStore {
         if let Err(error) = &written {
             tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
         }
-        self.indexes.insert(
-            memory_key,
-            Kept { content: Arc::clone(content), durable: losses.filter(|_| written.is_ok()) },
-        );
+        let (content, used) = (Arc::clone(content), Used::now(&self.records));
+        let durable = losses.filter(|_| written.is_ok());
+        self.indexes.insert(memory_key, Arc::new(Kept { content, durable, used }));
+    }
+
+    /// The index of this digest in this repository, if it is in memory.
+    pub fn get(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
+        let kept = self.indexes.get(&(repository.clone(), digest.clone()))?;
+        let key = || key(repository, digest);
+        match kept.used.due(&self.records) {
+            Due::Nothing => {}
+            Due::Touch => self.records.note(vec![Write::Touch(Table::Merged, key())]),
+            Due::Put => {
+                self.records.note(vec![Write::Put(Table::Merged, key(), kept.content.bytes.clone())]);
+            }
+        }
+        Some(Arc::clone(&kept.content))
     }
 
     /// The index of this digest in this repository. Where the disk fails, nobody knows whether there is one.
@@ -87,9 +100,8 @@ impl MergedStore {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<Arc<Content>>, Failure> {
-        let memory_key = (repository.clone(), digest.clone());
-        if let Some(kept) = self.indexes.get(&memory_key) {
-            return Ok(Some(kept.content));
+        if let Some(content) = self.get(repository, digest) {
+            return Ok(Some(content));
         }
         let read = self.records.get(Table::Merged, key(repository, digest)).await;
         let read = read.inspect_err(|error| {
@@ -102,10 +114,11 @@ impl MergedStore {
         let damaged = || StoreError::Damaged(digest.to_string());
         let untyped = MediaType::from("application/json");
         let media_type = Document::parse(&bytes, &untyped).map_err(|_| damaged())?.media_type().clone();
-        let content = Content::verified(bytes, media_type, digest.clone()).map_err(|_| damaged())?;
+        let content = Content::verified(&bytes, media_type, digest.clone()).map_err(|_| damaged())?;
         let content = Arc::new(content);
-        self.indexes
-            .insert(memory_key, Kept { content: Arc::clone(&content), durable: Some(self.records.losses()) });
+        let (durable, used) = (Some(self.records.losses()), Used::found(&self.records));
+        let kept = Kept { content: Arc::clone(&content), durable, used };
+        self.indexes.insert((repository.clone(), digest.clone()), Arc::new(kept));
         Ok(Some(content))
     }
 
@@ -243,7 +256,7 @@ mod tests {
         let list = "application/vnd.docker.distribution.manifest.list.v2+json";
         let bytes = Bytes::from(format!(r#"{{"schemaVersion":2,"mediaType":"{list}","manifests":[]}}"#));
         let digest = Digest::sha256(&bytes);
-        ("team/app".parse().unwrap(), Arc::new(Content::new(bytes, list.into(), digest)))
+        ("team/app".parse().unwrap(), Arc::new(Content::new(&bytes, list.into(), digest)))
     }
 
     fn merged(store: Arc<dyn Store>) -> MergedStore {

@@ -118,9 +118,6 @@ impl Saved {
             Origin::Merged => merged.find(repository, &self.digest).await.ok().flatten()?,
             Origin::Passed => manifest(&self.digest).await?,
         };
-        if self.origin == Origin::Merged {
-            manifests.remember_merged(repository, &content);
-        }
         let single = match self.single {
             SavedSingle::Manifest(digest) if digest == content.digest => Single::Manifest(content.clone()),
             SavedSingle::Manifest(digest) => Single::Manifest(manifest(&digest).await?),

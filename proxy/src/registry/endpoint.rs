@@ -149,10 +149,9 @@ fn session(text: &str) -> Result<Session, RegistryError> {
 
 /// The one escape that some clients write, in a digest.
 fn unescaped(text: &str) -> Cow<'_, str> {
-    match text.split_once("%3A").or_else(|| text.split_once("%3a")) {
-        Some((before, behind)) => format!("{before}:{behind}").into(),
-        None => text.into(),
-    }
+    let Some((before, escape)) = text.split_once('%') else { return text.into() };
+    let behind = escape.strip_prefix("3A").or_else(|| escape.strip_prefix("3a"));
+    behind.map_or(text.into(), |behind| format!("{before}:{behind}").into())
 }
 
 fn digest(text: &str) -> Result<Digest, RegistryError> {

@@ -1,7 +1,7 @@
 //! Manifests and indexes, by tag and by digest.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use onetag_oci::{Accept, Digest, Repository, Tag};
 
@@ -24,6 +24,9 @@ const MEMBERS: HeaderName = HeaderName::from_static("onetag-members");
 
 /// How the members differ in the build that they come from, where they do (rule I7).
 const SKEW: HeaderName = HeaderName::from_static("onetag-skew");
+
+/// As many headers as an answer has at most, of this file and of [`super::service`]; their map never grows.
+const MOST_HEADERS: usize = 12;
 
 /// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
 pub(super) async fn by_tag(
@@ -83,13 +86,13 @@ fn respond(request: &HeaderMap, content: &Content) -> Response<Body> {
     let body = if unchanged { Bytes::new() } else { content.bytes.clone() };
     let mut response = Response::new(Body::full(body));
     let headers = response.headers_mut();
+    headers.reserve(MOST_HEADERS);
     headers.insert(CONTENT_DIGEST, content.content_digest.clone());
     headers.insert(ETAG, content.etag.clone());
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        headers.insert(CONTENT_TYPE, content.content_type.clone());
-        headers.insert(CONTENT_LENGTH, content.content_length.clone());
+        headers.insert(CONTENT_TYPE, content.content_type());
     }
     response
 }

@@ -21,7 +21,7 @@ impl Resolver {
         if (self.alone || self.caller.is_some()) && !self.grants_digest(repository, digest).await? {
             return self.manifest_apart(repository, digest).await;
         }
-        if let Some(content) = self.manifests.get(repository, digest) {
+        if let Some(content) = self.in_memory(repository, digest) {
             return Ok(Some(content));
         }
         let resolver = Arc::clone(self);
@@ -133,13 +133,16 @@ impl Resolver {
         self.merged.keep_sources(repository, sources.collect()).await;
     }
 
+    fn in_memory(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
+        self.manifests.get(repository, digest).or_else(|| self.merged.get(repository, digest))
+    }
+
     async fn fetch(&self, repository: &Repository, digest: &Digest) -> DigestResult {
-        if let Some(content) = self.manifests.get(repository, digest) {
+        if let Some(content) = self.in_memory(repository, digest) {
             return Ok(Some(content));
         }
         let kept = self.merged.find(repository, digest).await;
         if let Ok(Some(content)) = kept {
-            self.manifests.remember_merged(repository, &content);
             return Ok(Some(content));
         }
         if let Some(content) = self.manifests.load(repository, digest).await {
@@ -179,7 +182,7 @@ impl Resolver {
             let (repository, reference) = (repository.clone(), reference.clone());
             ResolveError::Document { repository, reference, error: Arc::new(error) }
         })?;
-        let content = Content::new(found.bytes, document.media_type().clone(), found.digest);
+        let content = Content::new(&found.bytes, document.media_type().clone(), found.digest);
         let content = Arc::new(content);
         let deleted = |change: &Change| matches!(change, Change::Deleted(from, digest) if from == repository && *digest == content.digest);
         self.changes.keep(before, deleted, |late| {

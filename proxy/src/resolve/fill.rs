@@ -180,7 +180,6 @@ impl Resolver {
         let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
                 self.merged.keep(repository, &content).await;
-                self.manifests.remember_merged(repository, &content);
                 (Origin::Merged, &index.entries[..])
             }
             Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),
@@ -247,8 +246,8 @@ impl Case<'_> {
             Outcome::Nothing | Outcome::Withheld(_) => None,
             Outcome::Pass(place) => Some(Arc::clone(&self.found[*place].content)),
             Outcome::Merged(index) => {
-                let (bytes, media_type) = (index.bytes.clone(), index.media_type.clone());
-                Some(Arc::new(Content::new(bytes, media_type, index.digest.clone())))
+                let (media_type, digest) = (index.media_type.clone(), index.digest.clone());
+                Some(Arc::new(Content::new(&index.bytes, media_type, digest)))
             }
         }
     }

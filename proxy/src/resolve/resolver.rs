@@ -99,14 +99,14 @@ impl Resolver {
         let keep = longest.max(rules.longest_hold() * 2);
         let Prepared { store, with_sources, changes } = Prepared::of(disk, &upstream);
         let records = Arc::new(Records::new(store, &metrics));
-        let merged = MergedStore::new(memory / 8, Arc::clone(&records), with_sources);
+        let merged = MergedStore::new(memory / 4, Arc::clone(&records), with_sources);
         let shared = Shared {
             metrics,
             settings: rules.identities().iter().map(|identity| fingerprint(identity)).collect(),
             rules,
-            tags: Tags::new(memory / 2, keep, Arc::clone(&records)),
+            tags: Tags::new(memory / 8 * 3, keep, Arc::clone(&records)),
             manifests: Manifests::new(memory / 4, Arc::clone(&records)),
-            configs: Configs::new(memory / 8),
+            configs: Configs::new(memory / 16),
             occurring: Occurring::new(merge.relearn.get()),
             merged,
             changes: Changes::new(changes, Arc::clone(&records)),
