@@ -15,7 +15,7 @@ use crate::report::Run;
 use crate::run::run;
 use crate::scenario::{Own, OwnPlan, fetch};
 use crate::servers::{Onetag, Settings};
-use crate::upstream::{Blob, REPOSITORY, Upstream, tag};
+use crate::upstream::{Blob, REPOSITORY, Upstream, index_tag, tag};
 
 /// How far away the upstream is where round trips are counted.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -32,7 +32,11 @@ pub(super) fn bars(
     let program = Onetag::find(args.onetag.as_deref())?;
     let mut bars = Vec::new();
     if wanted("cold merge") {
-        bars.push(cold_merge(args, &program, runs)?);
+        let bound = |round_trips: f64| round_trips * LATENCY.as_secs_f64() * 1_000.0 + 5.0;
+        let (name, note) = ("cold merge, upstream 50 ms away", "ms (2 round trips + 5 ms)");
+        bars.push(cold_merge(args, &program, runs, (name, tag, bound(2.0), note))?);
+        let (name, note) = ("cold merge of indexes, the same", "ms (3 round trips + 5 ms)");
+        bars.push(cold_merge(args, &program, runs, (name, index_tag, bound(3.0), note))?);
     }
     if wanted("cores") && cores::available().len() > 1 {
         bars.push(cores_bar(args, &program, runs)?);
@@ -46,14 +50,17 @@ pub(super) fn bars(
     Ok(bars)
 }
 
-fn manifest(number: u32) -> String {
-    format!("/v2/{REPOSITORY}/manifests/{}", tag(number))
+/// The name of the tag with a number.
+type Naming = fn(u32) -> String;
+
+fn manifest(tag: &str) -> String {
+    format!("/v2/{REPOSITORY}/manifests/{tag}")
 }
 
 /// Tags that nobody has asked for, from `first` on.
-fn fresh(first: u32) -> Arc<dyn Source> {
+fn fresh(first: u32, tag: Naming) -> Arc<dyn Source> {
     numbered(&["tag"], move |number| {
-        Some(Ask::get(manifest(first.checked_add(u32::try_from(number).ok()?)?)))
+        Some(Ask::get(manifest(&tag(first.checked_add(u32::try_from(number).ok()?)?))))
     })
 }
 
@@ -82,31 +89,29 @@ fn load(address: Address, source: Arc<dyn Source>, pace: Pace, args: &CompareArg
     }
 }
 
-fn cold_merge(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar, Error> {
+fn cold_merge(
+    args: &CompareArgs,
+    program: &Path,
+    runs: &mut Vec<Run>,
+    (name, tag, bound, unit): (&str, Naming, f64, &str),
+) -> Result<Bar, Error> {
     let own = Own::start(own(args, program, &[]))?;
     let address = Address::plain(own.onetag.address);
     // The first pull of a repository teaches onetag which members there are.
-    fetch(&address, &[Ask::get(manifest(0))])?;
+    fetch(&address, &[Ask::get(manifest(&tag(0)))])?;
     std::thread::sleep(Duration::from_millis(200));
     own.upstream.set_latency(LATENCY);
     let mut medians = Vec::new();
     for round in 0..args.rounds {
-        let source = fresh(1 + round * 1_000_000);
+        let source = fresh(1 + round * 1_000_000, tag);
         let load = load(address.clone(), source, Pace::Rate(50.0), args);
-        let measured = run(&load, Some(own.onetag.server.pid()), "cold merge");
-        let run = Run::new("cold merge", "onetag", &load, &measured, None);
+        let measured = run(&load, Some(own.onetag.server.pid()), name);
+        let run = Run::new(name, "onetag", &load, &measured, None);
         medians.push(run.times.p50 / 1_000.0);
         runs.push(run);
     }
-    let bound = Bound::AtMost(2.0 * LATENCY.as_secs_f64() * 1_000.0 + 5.0);
-    Ok(Bar::new(
-        "cold merge, upstream 50 ms away",
-        bound,
-        "ms (2 round trips + 5 ms)",
-        Spread::of(medians),
-        "ms",
-    )
-    .with_note("median of each round; members are images"))
+    let bar = Bar::new(name, Bound::AtMost(bound), unit, Spread::of(medians), "ms");
+    Ok(bar.with_note("median of each round"))
 }
 
 /// Processor time for each request with the server on one core, and on all.
@@ -116,12 +121,12 @@ fn cores_bar(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<
     let all = Own::start(OwnPlan { server_cores: &all_cores, ..own(args, program, &[]) })?;
     let mut ratios = Vec::new();
     for own in [&one, &all] {
-        fetch(&Address::plain(own.onetag.address), &[Ask::get(manifest(0))])?;
+        fetch(&Address::plain(own.onetag.address), &[Ask::get(manifest(&tag(0)))])?;
     }
     for _ in 0..args.rounds {
         let mut costs = Vec::new();
         for (name, own) in [("tag hit, server on one core", &one), ("tag hit, server on all cores", &all)] {
-            let source = cycle("tag", vec![Ask::get(manifest(0))]);
+            let source = cycle("tag", vec![Ask::get(manifest(&tag(0)))]);
             let address = Address::plain(own.onetag.address);
             // What the load takes of a core is not there for a server on all of them.
             let load = load(address, source, Pace::Rate(20_000.0), args);
@@ -150,12 +155,12 @@ fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar
         },
     )?;
     let address = Address::plain(onetag.address);
-    fetch(&address, &[Ask::get(manifest(0))])?;
+    fetch(&address, &[Ask::get(manifest(&tag(0)))])?;
     std::thread::sleep(Duration::from_millis(200));
     let fill = |first: u32, count: u32| {
         let source = numbered(&["tag"], move |number| {
             let number = u32::try_from(number).ok().filter(|number| *number < count)?;
-            Some(Ask::get(manifest(first + number)))
+            Some(Ask::get(manifest(&tag(first + number))))
         });
         let load = Load {
             duration: Duration::from_hours(1),

@@ -16,6 +16,8 @@ use crate::upstream::{Blob, REPOSITORY, tag};
 
 /// Blobs that a server pulls in a round of `blob cold`.
 const COLD_BLOBS: u32 = 8;
+/// Tells the blobs that nginx keeps from those that others pull.
+const INTO_CACHE: u32 = 100;
 const CONNECTIONS: usize = 64;
 const STREAMS: usize = 16;
 
@@ -204,6 +206,10 @@ impl Field {
                     ("nginx, uncached", Address::plain(self.nginx.ports.uncached));
             }
         }
+        let mut into_cache = self.plain(|| self.get_blob()).swap_remove(1);
+        into_cache.name = "nginx, into its cache";
+        into_cache.source = Box::new(move |round| self.cold_blobs(round, INTO_CACHE));
+        cold.push(into_cache);
         let cold = Contest { is_cold: true, ..contest("blob cold", "MiB", 2, 1, cold) };
         Ok(vec![
             contest("tag hit", "request", CONNECTIONS, 1, tags),

@@ -10,6 +10,7 @@ pub(crate) const REPOSITORY: &str = "load/app";
 pub(crate) const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
 pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
 
@@ -23,6 +24,8 @@ pub(crate) struct Image {
     pub(crate) config_digest: String,
     pub(crate) manifest: Bytes,
     pub(crate) manifest_digest: String,
+    /// An index that has it alone.
+    pub(crate) index: Bytes,
 }
 
 /// A blob: a stamp of 16 bytes with its number, and then the same pattern over and over.
@@ -53,7 +56,13 @@ impl Image {
             layers.join(",")
         );
         let manifest_digest = digest(manifest.as_bytes());
-        Self { config: config.into(), config_digest, manifest: manifest.into(), manifest_digest }
+        let platform = format!(r#""platform":{{"architecture":"{architecture}","os":"linux"}}"#);
+        let index = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{INDEX_TYPE}","manifests":[{{"mediaType":"{MANIFEST_TYPE}","digest":"{manifest_digest}","size":{},{platform}}}]}}"#,
+            manifest.len()
+        );
+        let (config, manifest, index) = (config.into(), manifest.into(), index.into());
+        Self { config, config_digest, manifest, manifest_digest, index }
     }
 }
 
@@ -89,6 +98,11 @@ impl Blob {
 /// The tag of an image by its number; the member for arm64 has `-arm` behind it.
 pub(crate) fn tag(number: u32) -> String {
     format!("t{number}")
+}
+
+/// The same, where both tags are indexes of one image each.
+pub(crate) fn index_tag(number: u32) -> String {
+    format!("i{number}")
 }
 
 /// A megabyte that does not compress.

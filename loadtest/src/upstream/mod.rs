@@ -4,5 +4,5 @@
 mod image;
 mod serve;
 
-pub(crate) use image::{ARCHITECTURES, Blob, Image, REPOSITORY, digest, tag};
+pub(crate) use image::{ARCHITECTURES, Blob, Image, REPOSITORY, digest, index_tag, tag};
 pub(crate) use serve::Upstream;

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use super::image::{ARCHITECTURES, Blob, Image, MANIFEST_TYPE, REPOSITORY};
+use super::image::{ARCHITECTURES, Blob, INDEX_TYPE, Image, MANIFEST_TYPE, REPOSITORY, digest};
 use crate::cores;
 use crate::error::Error;
 
@@ -161,17 +161,20 @@ impl State {
     }
 
     fn manifest(&self, reference: &str) -> Option<Response<Pieces>> {
-        let (number, architecture) = if reference.contains(':') {
-            match self.known().get(reference) {
-                Some(What::Manifest(number, architecture)) => (*number, *architecture),
-                _ => return None,
-            }
-        } else {
-            let plain = reference.strip_suffix("-arm");
-            (plain.unwrap_or(reference).strip_prefix('t')?.parse().ok()?, usize::from(plain.is_some()))
-        };
-        let image = self.image(number, architecture);
-        Some(document(image.manifest, MANIFEST_TYPE, Some(&image.manifest_digest)))
+        if reference.contains(':') {
+            let known = self.known().get(reference).copied();
+            let Some(What::Manifest(number, architecture)) = known else { return None };
+            let image = Image::new(number, architecture, &self.layers);
+            return Some(document(image.manifest, MANIFEST_TYPE, Some(reference)));
+        }
+        let plain = reference.strip_suffix("-arm");
+        let (kind, number) = plain.unwrap_or(reference).split_at_checked(1)?;
+        let image = self.image(number.parse().ok()?, usize::from(plain.is_some()));
+        match kind {
+            "t" => Some(document(image.manifest, MANIFEST_TYPE, Some(&image.manifest_digest))),
+            "i" => Some(document(image.index.clone(), INDEX_TYPE, Some(&digest(&image.index)))),
+            _ => None,
+        }
     }
 
     /// Makes an image; from then on it is there by digest.

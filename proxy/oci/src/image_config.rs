@@ -10,6 +10,11 @@ use crate::json::{from_object, or_empty};
 /// The most bytes that an image config may have (rule L1).
 pub const MAX_CONFIG_BYTES: usize = 4 << 20;
 
+/// The key of the source's revision in labels and annotations (image-spec `annotations.md`).
+pub const REVISION: &str = "org.opencontainers.image.revision";
+/// That of the product's version.
+pub const VERSION: &str = "org.opencontainers.image.version";
+
 /// What an image config says about the platform and the origin of its image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageConfig {
@@ -17,8 +22,10 @@ pub struct ImageConfig {
     pub platform: Platform,
     /// When the image was made, RFC 3339, empty when not said.
     pub created: String,
-    /// The labels of the image.
-    pub labels: BTreeMap<String, String>,
+    /// The revision of the source that the image was built from, if a label names it.
+    pub revision: Option<String>,
+    /// The version of the product, if a label names it.
+    pub version: Option<String>,
 }
 
 /// The wire form. Unlike a descriptor's platform it has the fields at its top, among many others.
@@ -50,6 +57,7 @@ impl ImageConfig {
     /// Reads a config blob of a type for which [`crate::MediaType::is_image_config`] holds.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let wire: Wire = from_object(bytes)?;
+        let mut labels = wire.config.labels;
         Ok(Self {
             platform: Platform {
                 architecture: wire.architecture,
@@ -60,7 +68,8 @@ impl ImageConfig {
                 other: BTreeMap::new(),
             },
             created: wire.created,
-            labels: wire.config.labels,
+            revision: labels.remove(REVISION),
+            version: labels.remove(VERSION),
         })
     }
 }
@@ -75,18 +84,18 @@ mod tests {
                         "config":{"Labels":null,"Env":["A=B"]},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         let config = ImageConfig::parse(text).unwrap();
         assert_eq!(config.platform, Platform::new("linux", "arm64", ""));
-        assert!(config.labels.is_empty());
+        assert_eq!((config.revision, config.version), (None, None));
     }
 
     #[test]
     fn all_five_platform_fields_are_read() {
         let text = br#"{"architecture":"amd64","os":"windows","variant":"v1","os.version":"10.0.1",
-                        "os.features":["win32k"],"config":{"Labels":{"a":"b"}}}"#;
+                        "os.features":["win32k"],"config":{"Labels":{"a":"b","org.opencontainers.image.version":"1.2"}}}"#;
         let config = ImageConfig::parse(text).unwrap();
         assert_eq!(config.platform.os_version, "10.0.1");
         assert_eq!(config.platform.os_features, ["win32k"]);
         assert_eq!(config.platform.variant, "v1");
-        assert_eq!(config.labels["a"], "b");
+        assert_eq!((config.revision, config.version.as_deref()), (None, Some("1.2")));
     }
 
     #[test]

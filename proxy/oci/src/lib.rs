@@ -19,7 +19,7 @@ pub use digest::{Digest, DigestError, Hasher};
 pub use document::{
     Blob, Document, DocumentError, ImageManifest, Index, MAX_DOCUMENT_BYTES, MAX_INDEX_ENTRIES, blobs_of,
 };
-pub use image_config::{ImageConfig, MAX_CONFIG_BYTES};
+pub use image_config::{ImageConfig, MAX_CONFIG_BYTES, REVISION, VERSION};
 pub use json::Json;
 pub use media_type::MediaType;
 pub use name::{NameError, Reference, Repository, Tag};

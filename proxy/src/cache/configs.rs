@@ -5,15 +5,18 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use onetag_oci::{Digest, ImageConfig};
 
+const MOST_BYTES: u64 = 8 << 20;
+
 /// Read image configs, bounded by bytes. Only merges look here; no client is ever answered from it.
 pub struct Configs(Cache<Digest, Arc<ImageConfig>>);
 
 impl Configs {
-    /// Room for `bytes` of configs.
+    /// Room for `bytes` of configs, or for as many as are worth it: only a merge that is made again spares a
+    /// request by them.
     pub fn new(bytes: u64) -> Self {
         Self(
             Cache::builder()
-                .max_capacity(bytes)
+                .max_capacity(bytes.min(MOST_BYTES))
                 .weigher(|_, config: &Arc<ImageConfig>| weight(config))
                 .build(),
         )
@@ -36,7 +39,8 @@ impl Configs {
 }
 
 fn weight(config: &ImageConfig) -> u32 {
-    const FIXED: usize = 256;
-    let labels: usize = config.labels.iter().map(|(key, value)| key.len() + value.len() + 48).sum();
+    /// What is read of a config, its key, and what the cache needs for an entry.
+    const FIXED: usize = 640;
+    let labels = [&config.revision, &config.version].into_iter().flatten().map(String::len).sum::<usize>();
     u32::try_from(FIXED + labels).unwrap_or(u32::MAX)
 }

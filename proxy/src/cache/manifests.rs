@@ -42,7 +42,7 @@ impl Manifests {
             match entry.used.due(&self.records) {
                 Due::Nothing => {}
                 Due::Touch => {
-                    self.records.note(vec![Write::Touch(Table::Manifests, key(repository, digest))])
+                    self.records.note(vec![Write::Touch(Table::Manifests, key(repository, digest))]);
                 }
                 Due::Put => self.records.note(vec![entry.write(repository)]),
             }

@@ -3,10 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use onetag_oci::{ImageConfig, ImageManifest, Index};
-
-const REVISION: &str = "org.opencontainers.image.revision";
-const VERSION: &str = "org.opencontainers.image.version";
+use onetag_oci::{ImageConfig, ImageManifest, Index, REVISION, VERSION};
 
 /// Before this (1981) a time of creation is a constant of a reproducible build, and says nothing; buildpacks
 /// write the first of January 1980.
@@ -41,10 +38,12 @@ pub enum Skew {
 impl Build {
     /// What an image says: the labels of its config, else the annotations of its manifest.
     pub fn of_image(config: &ImageConfig, manifest: &ImageManifest) -> Self {
-        let say = |key| config.labels.get(key).or_else(|| manifest.annotations.get(key));
+        let say = |label: &Option<String>, key| {
+            label.as_ref().or_else(|| manifest.annotations.get(key)).cloned().unwrap_or_default()
+        };
         Self {
-            revision: say(REVISION).cloned().unwrap_or_default(),
-            version: say(VERSION).cloned().unwrap_or_default(),
+            revision: say(&config.revision, REVISION),
+            version: say(&config.version, VERSION),
             created: time_of(&config.created),
             unreadable: false,
         }

@@ -1,5 +1,7 @@
 //! By which name a client calls onetag (threat T14).
 
+use std::net::Ipv6Addr;
+
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Version};
@@ -18,16 +20,13 @@ pub(super) struct Host<'a> {
 impl<'a> Host<'a> {
     /// Reads a text; none where it is anything else.
     pub(super) fn read(authority: &'a str) -> Option<Self> {
-        let end = match authority.strip_prefix('[') {
-            Some(rest) => {
-                let length = rest.find(']')?;
-                rest[..length].parse::<std::net::Ipv6Addr>().ok()?;
-                length + 2
-            }
-            None => {
-                let known = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-                authority.bytes().position(|byte| !known(&byte)).unwrap_or(authority.len())
-            }
+        let end = if let Some(rest) = authority.strip_prefix('[') {
+            let length = rest.find(']')?;
+            rest[..length].parse::<Ipv6Addr>().ok()?;
+            length + 2
+        } else {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            authority.bytes().position(|byte| !known(byte)).unwrap_or(authority.len())
         };
         let (host, port) = authority.split_at(end);
         (!host.is_empty() && (port.is_empty() || is_port(port))).then_some(Self { authority, host })
