@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::compare::{self, CompareArgs};
 use crate::cores;
@@ -142,7 +144,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CORES", value_delimiter = ',')]
     pub(crate) server_cores: Vec<usize>,
 
-    /// The cores of the load, with a thread on each [default: one that the server has not]
+    /// The cores of the load, with a thread on each [default: those that the server has not]
     #[arg(long, value_name = "CORES", value_delimiter = ',')]
     pub(crate) load_cores: Vec<usize>,
 
@@ -169,6 +171,16 @@ pub(crate) struct Outputs {
     pub(crate) html: Option<PathBuf>,
 }
 
+impl Outputs {
+    /// Makes the files, so that one that cannot be made is told before the run.
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        for path in self.json.iter().chain(&self.html) {
+            fs::File::create(path).map_err(Error::io(path.display().to_string()))?;
+        }
+        Ok(())
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
     if rate > 0.0 && rate <= 10_000_000.0 { Ok(rate) } else { Err("is not between 0 and 10,000,000".into()) }
@@ -176,8 +188,8 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration < Duration::from_millis(100) || duration > Duration::from_hours(24) {
-        return Err("is not between 100ms and 1 day".into());
+    if duration < Duration::from_millis(100) || duration > Duration::from_hours(1) {
+        return Err("is not between 100ms and 1h".into());
     }
     Ok(duration)
 }
@@ -194,8 +206,15 @@ pub(crate) fn split_cores(server: &mut Vec<usize>, load: &mut Vec<usize>) -> Res
             server.extend(available.iter().find(|core| !load.contains(core)));
         }
         if load.is_empty() {
-            load.extend(available.iter().find(|core| !server.contains(core)));
+            load.extend(available.iter().filter(|core| !server.contains(core)));
         }
+        if let Some(both) = load.iter().find(|core| server.contains(core)) {
+            return Err(Error::Usage(format!("core {both} is for the server and for the load")));
+        }
+    }
+    for cores in [server, load] {
+        cores.sort_unstable();
+        cores.dedup();
     }
     Ok(())
 }
@@ -221,6 +240,7 @@ impl Options {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     use std::io::Write as _;
+    raise_descriptors();
     let done = match Command::parse().what {
         What::Scenario(command) => {
             let (scenario, options) = command.split();
@@ -240,8 +260,15 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// As many descriptors as the system lets this process have, for its connections; children inherit it.
+fn raise_descriptors() {
+    let now = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: now.maximum, ..now }).ok();
+}
+
 /// One scenario; whether all requests were answered right.
 fn scenario_run(scenario: Scenario, mut options: Options) -> Result<bool, Error> {
+    options.outputs.create()?;
     split_cores(&mut options.server_cores, &mut options.load_cores)?;
     let prepared = prepare(scenario, &options)?;
     let load = Load {
@@ -259,7 +286,8 @@ fn scenario_run(scenario: Scenario, mut options: Options) -> Result<bool, Error>
     let before = upstream.map(Upstream::requests);
     let measured = run(&load, prepared.pid, &scenario.name());
     let asked = upstream.zip(before).map(|(upstream, before)| upstream.requests() - before);
-    let run = Run::new(&scenario.name(), "onetag", &load, &measured, asked);
+    let server = options.target.url.as_deref().unwrap_or("onetag");
+    let run = Run::new(&scenario.name(), server, &load, &measured, asked);
     let report = Report::new(vec![run], None);
     report::publish(&report, &options.outputs)?;
     Ok(report.failed() == 0)

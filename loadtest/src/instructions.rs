@@ -65,7 +65,9 @@ pub(crate) fn instructions(args: &InstructionsArgs) -> Result<bool, Error> {
     let counted = |name: &str, more: &[Ask]| {
         let counts = folder.join(format!("{}.callgrind", name.replace([' ', ','], "-")));
         let asks = [&warm_up, more].concat();
-        of_onetag(&program, &upstream, &folder.join("data"), &counts, &asks)
+        // Each begins with nothing.
+        let data_dir = tempfile::tempdir_in(folder).map_err(Error::io(folder.display().to_string()))?;
+        of_onetag(&program, &upstream, data_dir.path(), &counts, &asks)
     };
     let each = |all: u64, alone: u64| {
         #[expect(clippy::cast_precision_loss, reason = "instructions far below 2^53")]

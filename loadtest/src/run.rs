@@ -66,7 +66,12 @@ pub(crate) fn run(load: &Load, pid: Option<u32>, name: &str) -> Measured {
                     }
                     tell(&load, &name, begin);
                 }
-                thread::park_timeout(SAMPLE_EVERY);
+                // The first sample is of the very moment from which answers count.
+                let wait = match load.progress.begin() {
+                    None => Duration::from_millis(2),
+                    Some(begin) => (begin + load.warm_up).saturating_duration_since(Instant::now()),
+                };
+                thread::park_timeout(if wait.is_zero() { SAMPLE_EVERY } else { wait.min(SAMPLE_EVERY) });
             }
             let from = load.progress.begin().map(|begin| begin + load.warm_up);
             samples.extend(pid.zip(from).map(|(pid, from)| Sample { at: from.elapsed(), usage: usage(pid) }));

@@ -95,6 +95,23 @@ fn what_is_cold_is_merged_once_however_many_ask() {
 }
 
 #[test]
+fn what_was_due_and_never_sent_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.json");
+    let overload =
+        ["cold-merge", "--rate", "200", "--connections", "2", "--latency", "2s", "--duration", "500ms"];
+    let output = loadtest(&[&overload[..], &["--json", path(&file)]].concat());
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).expect("a report")).expect("JSON");
+    let run = &report["runs"][0];
+    let (answered, failed) =
+        (run["answered"].as_u64().expect("a count"), run["failed"].as_u64().expect("a count"));
+    assert_eq!(answered + failed, 100, "200 a second for half a second: {run}");
+    let failures = &run["classes"][0]["failures"];
+    assert!(failures["never sent"].as_u64().is_some_and(|count| count > 80), "{run}");
+}
+
+#[test]
 fn what_is_past_its_time_is_asked_for_again() {
     let run = run(&["revalidate", "--connections", "4"]);
     assert!(upstream_requests(&run) > 2, "{run}");

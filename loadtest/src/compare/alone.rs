@@ -20,7 +20,7 @@ use crate::upstream::{Blob, REPOSITORY, Upstream, index_tag, tag};
 /// How far away the upstream is where round trips are counted.
 const LATENCY: Duration = Duration::from_millis(50);
 const STARTS: u32 = 9;
-/// Tags that are cached before those whose memory is told.
+/// Tags that are cached before those whose memory is told, or half of them where there are few.
 const FIRST_TAGS: u32 = 20_000;
 
 /// The bars that are wanted; runs that they come from are added to `runs`.
@@ -60,7 +60,8 @@ fn manifest(tag: &str) -> String {
 /// Tags that nobody has asked for, from `first` on.
 fn fresh(first: u32, tag: Naming) -> Arc<dyn Source> {
     numbered(&["tag"], move |number| {
-        Some(Ask::get(manifest(&tag(first.checked_add(u32::try_from(number).ok()?)?))))
+        let number = first.checked_add(u32::try_from(number).ok()?)?;
+        Some(Ask::get(manifest(&tag(number))).merged())
     })
 }
 
@@ -111,7 +112,8 @@ fn cold_merge(
         runs.push(run);
     }
     let bar = Bar::new(name, Bound::AtMost(bound), unit, Spread::of(medians), "ms");
-    Ok(bar.with_note("median of each round"))
+    let bar = bar.with_note("median of each round");
+    Ok(bar.of(runs.iter().filter(|run| run.scenario == name)))
 }
 
 /// Processor time for each request with the server on one core, and on all.
@@ -138,8 +140,11 @@ fn cores_bar(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<
         ratios.push(costs[1] / costs[0].max(1e-9));
     }
     let name = format!("processor time for each tag hit, {} cores against 1", all_cores.len());
+    let silent = ratios.iter().any(|ratio| *ratio <= 0.0);
     Ok(Bar::new(&name, Bound::AtMost(1.1), "x", Spread::of(ratios), "x")
-        .with_note("20,000 requests/s; the load leaves no room for a maximum rate on all cores"))
+        .with_note("20,000 requests/s; the load leaves no room for a maximum rate on all cores")
+        .of(runs.iter().filter(|run| run.scenario.starts_with("tag hit, server on")))
+        .void(0, silent))
 }
 
 /// Resident memory for each merged tag that is cached.
@@ -160,7 +165,7 @@ fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar
     let fill = |first: u32, count: u32| {
         let source = numbered(&["tag"], move |number| {
             let number = u32::try_from(number).ok().filter(|number| *number < count)?;
-            Some(Ask::get(manifest(&tag(first + number))))
+            Some(Ask::get(manifest(&tag(first + number))).merged())
         });
         let load = Load {
             duration: Duration::from_hours(1),
@@ -172,15 +177,18 @@ fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar
         std::thread::sleep(Duration::from_secs(2));
         (Run::new("memory", "onetag", &load, &measured, None), onetag.server.usage().rss)
     };
-    let (first, before) = fill(1, FIRST_TAGS.min(args.tags));
-    let (second, after) = fill(1 + FIRST_TAGS, args.tags.saturating_sub(FIRST_TAGS).max(1));
+    let few = FIRST_TAGS.min(args.tags / 2).max(1);
+    let (first, before) = fill(1, few);
+    let (second, after) = fill(1 + few, args.tags.saturating_sub(few).max(1));
     let count = u32::try_from(second.answered).unwrap_or(u32::MAX).max(1);
     #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^53")]
     let each = after.saturating_sub(before) as f64 / f64::from(count) / 1_024.0;
-    let note = format!("{count} tags, {:.0} a second", second.rate);
+    let note = format!("{count} tags, {:.0} a second; with the manifests of both images", second.rate);
+    let name = "memory for each cached merged tag";
+    let bar = Bar::new(name, Bound::AtMost(1.5), "KiB", Spread::of([each]), "KiB").with_note(note);
+    let bar = bar.of([&first, &second]).void(0, after == 0);
     runs.extend([first, second]);
-    Ok(Bar::new("memory for each cached merged tag", Bound::AtMost(1.5), "KiB", Spread::of([each]), "KiB")
-        .with_note(note))
+    Ok(bar)
 }
 
 /// The program's start, its memory at rest and its size.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Spread;
+use crate::report::Run;
 
 /// One promise.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,26 @@ impl Bar {
     pub(crate) fn with_note(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
+
+    /// The same, not met and void where a request failed or none was answered in these runs: what a server does not
+    /// do costs it nothing.
+    pub(super) fn of<'a>(self, runs: impl IntoIterator<Item = &'a Run>) -> Self {
+        let (mut failed, mut silent) = (0, false);
+        for run in runs {
+            failed += run.failed;
+            silent |= run.answered == 0;
+        }
+        self.void(failed, silent)
+    }
+
+    pub(super) fn void(self, failed: u64, silent: bool) -> Self {
+        if failed == 0 && !silent {
+            return self;
+        }
+        let note =
+            format!("void: {failed} requests failed{}", if silent { ", or none was answered" } else { "" });
+        Self { met: false, note, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +71,7 @@ mod tests {
         assert!(Bar::new("tag hit", Bound::AtLeast(1.0), "x nginx", measured, "x").met);
         assert!(!Bar::new("tag hit", Bound::AtMost(0.9), "MiB", measured, "MiB").met);
         assert_eq!(Bar::new("a", Bound::AtLeast(1.2), "x nginx", measured, "x").wanted, ">= 1.2 x nginx");
+        let bar = || Bar::new("tag hit", Bound::AtLeast(1.0), "x nginx", measured, "x");
+        assert!(bar().void(0, false).met && !bar().void(1, false).met && !bar().void(0, true).met);
     }
 }

@@ -23,7 +23,6 @@ const STREAMS: usize = 16;
 
 /// All that takes part.
 pub(super) struct Field {
-    pub(super) own: Own,
     tls: Onetag,
     before: Option<Onetag>,
     nginx: Nginx,
@@ -33,6 +32,8 @@ pub(super) struct Field {
     tag: String,
     blob: String,
     blob_size: u64,
+    // Last, since all of them have their files in its folder.
+    pub(super) own: Own,
 }
 
 /// A server that takes part in a work.

@@ -25,6 +25,10 @@ pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
+/// The header by which onetag tells what an answer is, and its word for a merged one.
+pub(super) const SOURCE: &str = "onetag-source";
+pub(super) const MERGED: &str = "merged";
+
 /// One request.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -37,6 +41,8 @@ pub(crate) struct Ask {
     pub(crate) status: u16,
     /// The length of the body that is right, in bytes; none: any.
     pub(crate) length: Option<u64>,
+    /// Whether onetag has to say that it merged the answer.
+    pub(crate) merged: bool,
 }
 
 /// What came back: the body was read, and counted.
@@ -45,16 +51,22 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Bytes of the body.
     pub(crate) bytes: u64,
+    /// Whether onetag says that it merged it.
+    pub(crate) merged: bool,
 }
 
 impl Ask {
     /// A GET for something that is there.
     pub(crate) fn get(path: impl Into<Arc<str>>) -> Self {
-        Self { method: Method::Get, path: path.into(), class: 0, status: 200, length: None }
+        Self { method: Method::Get, path: path.into(), class: 0, status: 200, length: None, merged: false }
     }
 
     pub(crate) fn head(path: impl Into<Arc<str>>) -> Self {
         Self { method: Method::Head, ..Self::get(path) }
+    }
+
+    pub(crate) fn merged(self) -> Self {
+        Self { merged: true, ..self }
     }
 
     pub(crate) fn of_class(self, class: usize) -> Self {
@@ -74,6 +86,9 @@ impl Ask {
         let answer = answer?;
         if answer.status != self.status {
             return Err(Failure::Status(answer.status));
+        }
+        if self.merged && !answer.merged {
+            return Err(Failure::NotMerged);
         }
         match self.length {
             Some(length) if length != answer.bytes => Err(Failure::Length),

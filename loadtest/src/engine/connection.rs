@@ -1,15 +1,22 @@
 //! A connection that is made again when it is lost.
 
+use std::time::{Duration, Instant};
+
 use super::ask::{Answer, Ask};
 use super::connect::{Address, Protocol};
 use super::http1::Http1;
 use super::http2::{Http2, Shared};
 use super::record::Failure;
 
+/// A connection that rested for longer is not used again: servers close such, and clients know.
+const REST: Duration = Duration::from_secs(4);
+
 /// One place for a request under way.
 pub(crate) struct Connection {
     address: Address,
     kind: Kind,
+    /// When it was used last.
+    used: Instant,
 }
 
 enum Kind {
@@ -24,7 +31,7 @@ impl Connection {
             Protocol::Http1 => Kind::Http1(None),
             Protocol::Http2 => Kind::Http2(Shared::default(), None),
         };
-        Self { address, kind }
+        Self { address, kind, used: Instant::now() }
     }
 
     /// Another place: with HTTP/2 on the same connection.
@@ -33,7 +40,7 @@ impl Connection {
             Kind::Http1(_) => Kind::Http1(None),
             Kind::Http2(shared, _) => Kind::Http2(shared.clone(), None),
         };
-        Self { address: self.address.clone(), kind }
+        Self { address: self.address.clone(), kind, used: Instant::now() }
     }
 
     /// Connects, unless it is connected.
@@ -51,6 +58,13 @@ impl Connection {
 
     /// Asks, and reads the whole answer: into `body` if there is one, else only counted.
     pub(crate) async fn ask(&mut self, ask: &Ask, body: Option<&mut Vec<u8>>) -> Result<Answer, Failure> {
+        if self.used.elapsed() > REST {
+            match &mut self.kind {
+                Kind::Http1(connection) => drop(connection.take()),
+                Kind::Http2(_, connection) => drop(connection.take()),
+            }
+        }
+        self.used = Instant::now();
         self.open().await?;
         let (answer, usable) = match &mut self.kind {
             Kind::Http1(Some(connection)) => {

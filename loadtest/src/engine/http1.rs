@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::ask::{ACCEPT, Answer, Ask, Method};
+use super::ask::{ACCEPT, Answer, Ask, MERGED, Method, SOURCE};
 use super::connect::Stream;
 use super::record::Failure;
 
@@ -33,6 +33,7 @@ struct Head {
     size: usize,
     length: Option<u64>,
     closes: bool,
+    merged: bool,
 }
 
 impl Http1 {
@@ -69,7 +70,7 @@ impl Http1 {
             _ => head.length.ok_or(Failure::Malformed)?,
         };
         self.body(head.size, length, body).await?;
-        Ok(Answer { status: head.status, bytes: length })
+        Ok(Answer { status: head.status, bytes: length, merged: head.merged })
     }
 
     async fn head(&mut self) -> Result<Head, Failure> {
@@ -136,13 +137,16 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, Failure> {
     let httparse::Status::Complete(size) = response.parse(bytes).map_err(|_| Failure::Malformed)? else {
         return Ok(None);
     };
-    let mut head = Head { status: response.code.unwrap_or(0), size, length: None, closes: false };
+    let mut head =
+        Head { status: response.code.unwrap_or(0), size, length: None, closes: false, merged: false };
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let value = str::from_utf8(header.value).ok().and_then(|value| value.parse().ok());
             head.length = Some(value.ok_or(Failure::Malformed)?);
         } else if header.name.eq_ignore_ascii_case("connection") {
             head.closes = header.value.eq_ignore_ascii_case(b"close");
+        } else if header.name.eq_ignore_ascii_case(SOURCE) {
+            head.merged = header.value == MERGED.as_bytes();
         }
     }
     Ok(Some(head))

@@ -9,7 +9,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Mutex;
 
-use super::ask::{ACCEPT, Answer, Ask, Method};
+use super::ask::{ACCEPT, Answer, Ask, MERGED, Method, SOURCE};
 use super::connect::Address;
 use super::record::Failure;
 
@@ -73,6 +73,7 @@ impl Http2 {
             .map_err(|_| Failure::Broken)?;
         let response = self.sender.send_request(request).await.map_err(|_| Failure::Closed)?;
         let status = response.status().as_u16();
+        let merged = response.headers().get(SOURCE).is_some_and(|source| source == MERGED);
         let mut body = response.into_body();
         let mut bytes = 0;
         while let Some(frame) = body.frame().await {
@@ -84,6 +85,6 @@ impl Http2 {
                 }
             }
         }
-        Ok(Answer { status, bytes })
+        Ok(Answer { status, bytes, merged })
     }
 }

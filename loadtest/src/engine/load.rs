@@ -19,6 +19,11 @@ use crate::cores;
 /// How long what is under way at the end may take before it counts as unanswered.
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
+/// How long nothing may be answered before a run is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Of requests that were never sent, how many are told apart by class.
+const MOST_LEFT: usize = 1_000_000;
+
 const BEFORE_THE_FIRST: Duration = Duration::from_millis(5);
 
 /// What is asked for: the requests of one run, by number. Every class of them is counted apart.
@@ -43,6 +48,17 @@ impl Progress {
     /// When the first request was due; none before the connections are made.
     pub(crate) fn begin(&self) -> Option<Instant> {
         self.begin.get().copied()
+    }
+
+    /// Comes to an end once nothing was answered for [`PATIENCE`].
+    async fn stalled(&self) {
+        let mut last = (self.counts(), Instant::now());
+        while last.1.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if last.0 != self.counts() {
+                last = (self.counts(), Instant::now());
+            }
+        }
     }
 
     /// Requests answered right, and failed ones; the warm-up included.
@@ -141,8 +157,18 @@ impl Load {
                 }
             };
             let last = tokio::time::Instant::from_std(end + LAST_WAIT);
-            if tokio::time::timeout_at(last, all).await.is_err() {
+            let is_over = tokio::select! {
+                () = all => true,
+                () = tokio::time::sleep_until(last) => false,
+                () = self.progress.stalled() => false,
+            };
+            if !is_over {
                 recorder.give_up();
+                for (number, due) in pace.left(end).take(MOST_LEFT) {
+                    let Some(ask) = self.source.ask(number) else { break };
+                    recorder.failed(ask.class, due, Failure::NeverSent);
+                }
+                pace.left(end).for_each(|(_, due)| recorder.failed(0, due, Failure::NeverSent));
             }
             recorder.totals()
         })
@@ -162,18 +188,19 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         while let Some((number, due)) = self.pace.next(self.end).await {
-            let Some(ask) = self.source.ask(number) else { return };
-            self.recorder.began();
+            let Some(ask) = self.source.ask(number) else { return self.recorder.complete() };
+            self.recorder.began(ask.class);
             let answer = self.connection.ask(&ask, None).await;
-            self.recorder.ended();
+            self.recorder.ended(ask.class);
             let lost = answer.is_err();
             let outcome = ask.judge(answer);
             let count = if outcome.is_ok() { &self.progress.answered } else { &self.progress.failed };
             count.fetch_add(1, Relaxed);
             self.recorder.record(ask.class, due, outcome);
-            if lost && self.connection.open().await.is_err() {
+            if lost {
                 // Not as fast as connections are refused: that would be another load than the one asked for.
                 tokio::time::sleep(Duration::from_millis(10)).await;
+                self.connection.open().await.ok();
             }
         }
     }

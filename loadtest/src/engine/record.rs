@@ -1,6 +1,6 @@
 //! What became of the requests.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,9 @@ use hdrhistogram::Histogram;
 
 /// The longest time that is told apart.
 const LONGEST: Duration = Duration::from_mins(5);
+
+/// Seconds that are told apart; what comes later is of the last one.
+const MOST_SECONDS: usize = 3_700;
 
 /// Why a request counts as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -30,6 +33,12 @@ pub(crate) enum Failure {
     /// Not answered when the run was over.
     #[error("no answer")]
     Unanswered,
+    /// Due, and never sent: all places were waiting when the run was over.
+    #[error("never sent")]
+    NeverSent,
+    /// The answer is not the merged one.
+    #[error("not merged")]
+    NotMerged,
     /// The load itself broke.
     #[error("the load generator failed")]
     Broken,
@@ -63,15 +72,18 @@ pub(crate) struct Totals {
     pub(crate) seconds: Vec<Second>,
     /// How long it was meant to last.
     pub(crate) duration: Duration,
-    /// From the end of the warm-up to the last answer.
+    /// From the end of the warm-up to the last right answer.
     pub(crate) elapsed: Duration,
+    /// Whether it ended before its time because all was asked for.
+    pub(crate) is_complete: bool,
 }
 
 /// The record of one thread.
 pub(crate) struct Recorder {
     totals: RefCell<Totals>,
     from: Instant,
-    under_way: Cell<u64>,
+    /// By class.
+    under_way: RefCell<Vec<u64>>,
 }
 
 fn histogram(digits: u8) -> Histogram<u64> {
@@ -88,12 +100,14 @@ impl Totals {
             seconds: Vec::new(),
             duration,
             elapsed: Duration::ZERO,
+            is_complete: false,
         }
     }
 
     /// Adds what another thread, or another run of the same load, recorded.
     pub(crate) fn add(&mut self, other: &Self) {
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.is_complete |= other.is_complete;
         for (class, other) in self.classes.iter_mut().zip(&other.classes) {
             class.times += &other.times;
             class.bytes += other.bytes;
@@ -135,10 +149,16 @@ impl Totals {
         self.classes.iter().map(|class| class.bytes).sum()
     }
 
+    /// What rates are taken of: all the time that there was to ask, and more where the last answer came later.
+    pub(crate) fn span(&self) -> Duration {
+        let least = if self.is_complete { Duration::ZERO } else { self.duration };
+        self.elapsed.max(least)
+    }
+
     /// Right answers per second.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
     pub(crate) fn rate(&self) -> f64 {
-        self.answered() as f64 / self.elapsed.as_secs_f64().max(1e-9)
+        self.answered() as f64 / self.span().as_secs_f64().max(1e-9)
     }
 
     /// The times of all classes together.
@@ -154,21 +174,28 @@ impl Totals {
 impl Recorder {
     /// What is due before `from` is not counted.
     pub(crate) fn new(classes: &[&'static str], from: Instant, duration: Duration) -> Self {
-        Self { totals: RefCell::new(Totals::new(classes, duration)), from, under_way: Cell::new(0) }
+        let under_way = RefCell::new(vec![0; classes.len()]);
+        Self { totals: RefCell::new(Totals::new(classes, duration)), from, under_way }
     }
 
-    pub(super) fn began(&self) {
-        self.under_way.set(self.under_way.get() + 1);
+    pub(super) fn began(&self, class: usize) {
+        self.under_way.borrow_mut()[class] += 1;
     }
 
-    pub(super) fn ended(&self) {
-        self.under_way.set(self.under_way.get() - 1);
+    pub(super) fn ended(&self, class: usize) {
+        self.under_way.borrow_mut()[class] -= 1;
+    }
+
+    /// All was asked for.
+    pub(super) fn complete(&self) {
+        self.totals.borrow_mut().is_complete = true;
     }
 
     /// What is still under way is given up, and counts.
     pub(super) fn give_up(&self) {
-        for _ in 0..self.under_way.get() {
-            self.failed(0, Instant::now(), Failure::Unanswered);
+        let under_way = std::mem::take(&mut *self.under_way.borrow_mut());
+        for (class, count) in under_way.into_iter().enumerate() {
+            (0..count).for_each(|_| self.failed(class, Instant::now(), Failure::Unanswered));
         }
     }
 
@@ -183,14 +210,12 @@ impl Recorder {
         }
         let now = Instant::now();
         let totals = &mut *self.totals.borrow_mut();
-        totals.elapsed = now.saturating_duration_since(self.from);
-        let place = totals.elapsed.as_secs();
+        let elapsed = now.saturating_duration_since(self.from);
         let time = u64::try_from(now.saturating_duration_since(due).as_nanos()).unwrap_or(u64::MAX);
-        // What ends long after the run is of its last second.
-        let last = totals.duration.as_secs().saturating_sub(u64::from(totals.duration.subsec_nanos() == 0));
-        let second = usize::try_from(place.min(last)).unwrap_or(usize::MAX);
+        let second = usize::try_from(elapsed.as_secs()).unwrap_or(MOST_SECONDS).min(MOST_SECONDS - 1);
         match outcome {
             Ok(bytes) => {
+                totals.elapsed = elapsed;
                 totals.classes[class].times.saturating_record(time);
                 totals.classes[class].bytes += bytes;
                 totals.second(second).times.saturating_record(time);
@@ -219,14 +244,19 @@ mod tests {
         recorder.record(0, from, Ok(5));
         recorder.record(1, from, Ok(7));
         recorder.record(1, from, Err(Failure::Status(503)));
-        recorder.began();
+        recorder.began(0);
+        recorder.began(1);
+        recorder.ended(0);
         recorder.give_up();
         let mut totals = recorder.totals();
         totals.add(&recorder.totals());
         assert_eq!((totals.answered(), totals.failed(), totals.bytes()), (4, 4, 24));
-        assert_eq!(totals.classes[1].failures, BTreeMap::from([(Failure::Status(503), 2)]));
+        let failures = BTreeMap::from([(Failure::Status(503), 2), (Failure::Unanswered, 2)]);
+        assert_eq!(totals.classes[1].failures, failures);
         assert_eq!(totals.seconds.iter().map(|second| second.failures).sum::<u64>(), 4);
-        totals.elapsed = Duration::from_secs(2);
-        assert!((totals.rate() - 2.0).abs() < 1e-9);
+        totals.elapsed = Duration::from_secs(1);
+        assert!((totals.rate() - 2.0).abs() < 1e-9, "no answer in the second half");
+        totals.is_complete = true;
+        assert!((totals.rate() - 4.0).abs() < 1e-9);
     }
 }

@@ -14,7 +14,7 @@ use crate::run::Measured;
 /// Everything that one call of the program measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// The version of this program; that of onetag is the same.
+    /// The version of this program.
     pub(crate) version: &'static str,
     /// When it ended, in UTC.
     pub(crate) date: String,
@@ -36,7 +36,7 @@ pub(crate) struct Run {
     /// Requests under way at most.
     pub(crate) concurrency: usize,
     pub(crate) warm_up_seconds: f64,
-    /// From the end of the warm-up to the last answer.
+    /// From the end of the warm-up to the last right answer, and no less than it was meant to last.
     pub(crate) elapsed_seconds: f64,
     /// Requests that were answered right.
     pub(crate) answered: u64,
@@ -192,7 +192,7 @@ impl Run {
         upstream_requests: Option<u64>,
     ) -> Self {
         let totals = &measured.totals;
-        let elapsed = totals.elapsed.as_secs_f64();
+        let elapsed = totals.span().as_secs_f64();
         let cores = load.cores.len().max(1) as f64;
         Self {
             scenario: scenario.to_owned(),

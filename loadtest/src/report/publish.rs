@@ -11,7 +11,6 @@ use crate::error::Error;
 pub(crate) fn publish(report: &Report, outputs: &Outputs) -> Result<(), Error> {
     use std::io::Write as _;
     let written = |path: &std::path::Path| Error::io(path.display().to_string());
-    write!(std::io::stdout(), "{}", table::text(report)).map_err(Error::io("standard output"))?;
     if let Some(path) = &outputs.json {
         let json = serde_json::to_vec_pretty(report).map_err(|error| Error::prepare("the report", error))?;
         fs::write(path, json).map_err(written(path))?;
@@ -19,5 +18,6 @@ pub(crate) fn publish(report: &Report, outputs: &Outputs) -> Result<(), Error> {
     if let Some(path) = &outputs.html {
         fs::write(path, html::page(report)?).map_err(written(path))?;
     }
+    write!(std::io::stdout(), "{}", table::text(report)).map_err(Error::io("standard output"))?;
     Ok(())
 }

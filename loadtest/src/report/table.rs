@@ -122,7 +122,10 @@ pub(super) fn facts(run: &Run) -> Vec<String> {
             mib(used.rss_peak)
         ));
     }
-    facts.push(format!("load: {:.0} % of its cores", run.load_share * 100.0));
+    // At a rate it waits by asking the clock, so that nothing is late.
+    if run.rate_wanted.is_none() {
+        facts.push(format!("load: {:.0} % of its cores", run.load_share * 100.0));
+    }
     if run.rate_wanted.is_none()
         && run.load_share > 0.95
         && run.resources.as_ref().is_some_and(|r| r.cores_busy < 0.9)

@@ -1,5 +1,6 @@
 //! A onetag and an upstream that are started for a run, and end with it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -40,13 +41,19 @@ impl Own {
             .map_err(Error::io("a folder for temporary files"))?;
         let certificates = Certificates::write(folder.path())?;
         let upstream = Upstream::start(plan.load_core, plan.layers)?;
+        // As many connections as there may be.
+        let config = folder.path().join("onetag.toml");
+        let limits = "[server]\nmax_connections = 30000\nmax_connections_per_peer = 30000\n";
+        fs::write(&config, limits).map_err(Error::io(config.display().to_string()))?;
+        let mut more = plan.more;
+        more.extend(["--config".to_owned(), config.display().to_string()]);
         let onetag = Onetag::start(
             plan.program,
             &Settings {
                 upstream: upstream.url(),
                 data_dir: Some(&data_dir(folder.path())),
                 tls: plan.tls.then_some(&certificates),
-                more: plan.more,
+                more,
                 cores: plan.server_cores,
                 counts: None,
             },

@@ -55,7 +55,7 @@ pub(crate) fn prepare(scenario: Scenario, options: &Options) -> Result<Prepared,
         program: &program,
         layers: &layers,
         tls: options.tls,
-        more: arguments(scenario),
+        more: arguments(scenario, options.tags),
         server_cores: &options.server_cores,
         load_core: options.load_cores.last().copied(),
     })?;
@@ -66,8 +66,13 @@ pub(crate) fn prepare(scenario: Scenario, options: &Options) -> Result<Prepared,
 }
 
 /// What onetag is told for a scenario.
-fn arguments(scenario: Scenario) -> Vec<String> {
+fn arguments(scenario: Scenario, tags: u32) -> Vec<String> {
+    // Hits stay hits, however many tags there are.
+    let memory = format!("{} KiB", (u64::from(tags) * 8).max(256 << 10));
     let arguments: &[&str] = match scenario {
+        Scenario::TagHit | Scenario::HeadHit | Scenario::DigestHit => {
+            &["--tag-ttl", "1d", "--memory", &memory]
+        }
         Scenario::Revalidate => &["--tag-ttl", "0s", "--stale-while-revalidate", "0s"],
         Scenario::SlowUpstream => &["--tag-ttl", "1s"],
         Scenario::Keyflood => &["--memory", "64 MiB"],
@@ -103,7 +108,7 @@ fn of_own(
             let first = options.tags.max(1);
             numbered(&["tag"], move |number| {
                 let number = first.checked_add(u32::try_from(number).ok()?)?;
-                Some(Ask::get(manifest(REPOSITORY, &tag(number))))
+                Some(Ask::get(manifest(REPOSITORY, &tag(number))).merged())
             })
         }
         Scenario::Stampede => {
@@ -112,7 +117,7 @@ fn of_own(
             let (first, clients) = (options.tags.max(1), options.concurrency(scenario) as u64);
             numbered(&["tag"], move |number| {
                 let number = first.checked_add(u32::try_from(number / clients).ok()?)?;
-                Some(Ask::get(manifest(REPOSITORY, &tag(number))))
+                Some(Ask::get(manifest(REPOSITORY, &tag(number))).merged())
             })
         }
         Scenario::BlobHit => {
@@ -150,7 +155,7 @@ fn of_own(
                     return hits.ask(number);
                 }
                 let number = first.checked_add(u32::try_from(number / 100).ok()?)?;
-                Some(Ask::get(manifest(REPOSITORY, &tag(number))).of_class(1))
+                Some(Ask::get(manifest(REPOSITORY, &tag(number))).merged().of_class(1))
             })
         }
         Scenario::Keyflood => {
@@ -226,7 +231,7 @@ fn rollout(nodes: usize, layers: &[Blob]) -> Arc<dyn Source> {
     let paths = [0, 1].map(|architecture| {
         let image: &Image = &images[architecture];
         let mut steps = vec![
-            Ask::get(manifest(REPOSITORY, &tag(0))),
+            Ask::get(manifest(REPOSITORY, &tag(0))).merged(),
             Ask::get(manifest(REPOSITORY, &image.manifest_digest)).with_length(image.manifest.len() as u64),
             Ask::get(blob(REPOSITORY, &image.config_digest)).with_length(image.config.len() as u64),
         ];
@@ -254,7 +259,7 @@ fn morning(tags: u32, layers: &[Blob]) -> Arc<dyn Source> {
         let random = scatter(number / 2);
         let place = u32::try_from(zipf.place(random)).ok()?;
         if number.is_multiple_of(2) {
-            return Some(Ask::get(manifest(REPOSITORY, &tag(place))));
+            return Some(Ask::get(manifest(REPOSITORY, &tag(place))).merged());
         }
         let image = Image::new(place, usize::from(scatter(random).is_multiple_of(3)), &named);
         let ask = Ask::get(manifest(REPOSITORY, &image.manifest_digest));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use onetag_oci::{Digest, ImageConfig};
+use onetag_oci::{Digest, ImageConfig, Platform};
 
 const MOST_BYTES: u64 = 8 << 20;
 
@@ -41,6 +41,23 @@ impl Configs {
 fn weight(config: &ImageConfig) -> u32 {
     /// What is read of a config, its key, and what the cache needs for an entry.
     const FIXED: usize = 640;
-    let labels = [&config.revision, &config.version].into_iter().flatten().map(String::len).sum::<usize>();
-    u32::try_from(FIXED + labels).unwrap_or(u32::MAX)
+    let ImageConfig { platform, created, revision, version } = config;
+    let Platform { architecture, os, os_version, os_features, variant, .. } = platform;
+    let texts = [architecture, os, os_version, variant, created].into_iter();
+    let texts = texts.chain(os_features).chain(revision).chain(version);
+    u32::try_from(FIXED + texts.map(|text| text.len() + 24).sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_a_config_weighs() {
+        let text = |field: &str| format!(r#"{{"{field}":"{}"}}"#, "x".repeat(100_000));
+        for field in ["architecture", "os", "variant", "os.version", "created"] {
+            let config = ImageConfig::parse(text(field).as_bytes()).unwrap();
+            assert!((100_000..110_000).contains(&weight(&config)), "{field}");
+        }
+    }
 }

@@ -75,8 +75,8 @@ impl MergedStore {
         if let Err(error) = &written {
             tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
         }
-        let (content, used) = (Arc::clone(content), Used::now(&self.records));
-        let durable = losses.filter(|_| written.is_ok());
+        let used = if written.is_ok() { Used::now(&self.records) } else { Used::unwritten() };
+        let (content, durable) = (Arc::clone(content), losses.filter(|_| written.is_ok()));
         self.indexes.insert(memory_key, Arc::new(Kept { content, durable, used }));
     }
 

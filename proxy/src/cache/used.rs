@@ -42,6 +42,11 @@ impl Used {
         Self { noted: NEVER.into(), losses: records.losses().into() }
     }
 
+    /// Not on the disk, which failed: it is to be put there with the next use.
+    pub(super) fn unwritten() -> Self {
+        Self { noted: NEVER.into(), losses: u64::MAX.into() }
+    }
+
     /// What is to be noted now; then it counts as noted.
     pub(super) fn due(&self, records: &Records) -> Due {
         let losses = records.losses();
@@ -59,4 +64,21 @@ impl Used {
 
 fn seconds() -> u32 {
     u32::try_from(BEGAN.elapsed().as_secs()).unwrap_or(NEVER - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn what_could_not_be_written_is_put_with_its_next_use() {
+        let records = Records::new(None, &Arc::new(Metrics::new().unwrap()));
+        let uses = |used: Used| [used.due(&records), used.due(&records), used.due(&records)];
+        assert_eq!(uses(Used::unwritten()), [Due::Put, Due::Touch, Due::Nothing]);
+        assert_eq!(uses(Used::found(&records)), [Due::Touch, Due::Nothing, Due::Nothing]);
+        assert_eq!(uses(Used::now(&records)), [Due::Nothing; 3]);
+    }
 }
