@@ -32,11 +32,10 @@ pub(super) fn bars(
     let program = Onetag::find(args.onetag.as_deref())?;
     let mut bars = Vec::new();
     if wanted("cold merge") {
-        let bound = |round_trips: f64| round_trips * LATENCY.as_secs_f64() * 1_000.0 + 5.0;
-        let (name, note) = ("cold merge, upstream 50 ms away", "ms (2 round trips + 5 ms)");
-        bars.push(cold_merge(args, &program, runs, (name, tag, bound(2.0), note))?);
-        let (name, note) = ("cold merge of indexes, the same", "ms (3 round trips + 5 ms)");
-        bars.push(cold_merge(args, &program, runs, (name, index_tag, bound(3.0), note))?);
+        let images = ("cold merge, upstream 50 ms away", 2, tag as Naming);
+        bars.push(cold_merge(args, &program, runs, images)?);
+        let indexes = ("cold merge of indexes, the same", 3, index_tag as Naming);
+        bars.push(cold_merge(args, &program, runs, indexes)?);
     }
     if wanted("cores") && cores::available().len() > 1 {
         bars.push(cores_bar(args, &program, runs)?);
@@ -94,7 +93,7 @@ fn cold_merge(
     args: &CompareArgs,
     program: &Path,
     runs: &mut Vec<Run>,
-    (name, tag, bound, unit): (&str, Naming, f64, &str),
+    (name, round_trips, tag): (&str, u32, Naming),
 ) -> Result<Bar, Error> {
     let own = Own::start(own(args, program, &[]))?;
     let address = Address::plain(own.onetag.address);
@@ -102,6 +101,15 @@ fn cold_merge(
     fetch(&address, &[Ask::get(manifest(&tag(0)))])?;
     std::thread::sleep(Duration::from_millis(200));
     own.upstream.set_latency(LATENCY);
+    let trip = {
+        let source = cycle("tag", vec![Ask::get(manifest(&tag(0)))]);
+        let load = load(Address::plain(own.upstream.address()), source, Pace::Rate(50.0), args);
+        let measured = run(&load, None, "round trip to the upstream");
+        let run = Run::new("round trip to the upstream", "upstream", &load, &measured, None);
+        let trip = run.times.p50 / 1_000.0;
+        runs.push(run);
+        trip
+    };
     let mut medians = Vec::new();
     for round in 0..args.rounds {
         let source = fresh(1 + round * 1_000_000, tag);
@@ -111,7 +119,9 @@ fn cold_merge(
         medians.push(run.times.p50 / 1_000.0);
         runs.push(run);
     }
-    let bar = Bar::new(name, Bound::AtMost(bound), unit, Spread::of(medians), "ms");
+    let bound = ((f64::from(round_trips) * trip + 5.0) * 10.0).round() / 10.0;
+    let unit = format!("ms ({round_trips} round trips of {trip:.1} ms + 5 ms)");
+    let bar = Bar::new(name, Bound::AtMost(bound), &unit, Spread::of(medians), "ms");
     let bar = bar.with_note("median of each round");
     Ok(bar.of(runs.iter().filter(|run| run.scenario == name)))
 }
