@@ -279,6 +279,7 @@ fn scenario_run(scenario: Scenario, mut options: Options) -> Result<bool, Error>
         streams: if options.protocol == Protocol::Http2 { options.streams as usize } else { 1 },
         warm_up: if scenario.warms_up() { options.warm_up } else { Duration::ZERO },
         duration: if scenario.is_finite() { Duration::from_hours(1) } else { options.duration },
+        is_awake: scenario.is_hit() && cores::available().len() > options.load_cores.len(),
         progress: Arc::default(),
         cores: options.load_cores.clone(),
     };

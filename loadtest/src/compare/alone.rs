@@ -84,6 +84,7 @@ fn load(address: Address, source: Arc<dyn Source>, pace: Pace, args: &CompareArg
         streams: 1,
         warm_up: Duration::ZERO,
         duration: args.duration,
+        is_awake: false,
         progress: Arc::default(),
         cores: args.load_cores.clone(),
     }

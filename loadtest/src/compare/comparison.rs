@@ -37,8 +37,8 @@ pub(crate) struct Standing {
     pub(crate) ratio: Option<Spread>,
     /// The same of processor time: how many times onetag's this server's is.
     pub(crate) cpu_ratio: Option<Spread>,
-    /// Share of the load's cores that the load took: near 1, it was the limit.
-    pub(crate) load_share: f64,
+    /// Share of its cores that the server took: far below 1, the load was the limit, or the disk.
+    pub(crate) busy: f64,
     pub(crate) failed: u64,
 }
 
@@ -77,7 +77,7 @@ impl Comparison {
                 "onetag is",
                 "least .. most",
                 "by cpu",
-                "load",
+                "busy",
                 "failed",
             ]);
             for standing in &work.standings {
@@ -93,7 +93,7 @@ impl Comparison {
                     times(ratio),
                     ratio.map(|ratio| format!("{:.2} .. {:.2}", ratio.min, ratio.max)).unwrap_or_default(),
                     times(standing.cpu_ratio),
-                    format!("{:.0} %", standing.load_share * 100.0),
+                    format!("{:.0} %", standing.busy * 100.0),
                     standing.failed.to_string(),
                 ]);
             }

@@ -7,6 +7,7 @@ use super::bars::{Bar, Bound};
 use super::field::{Contest, Field, Runner};
 use super::{Comparison, Spread, Standing, Work, alone};
 use crate::cli::{Outputs, duration, split_cores};
+use crate::cores;
 use crate::engine::{Load, Pace};
 use crate::error::Error;
 use crate::process::usage;
@@ -69,9 +70,11 @@ pub(crate) fn compare(mut args: CompareArgs) -> Result<bool, Error> {
     let contests: Vec<_> = field.contests()?.into_iter().filter(|contest| wanted(contest.name)).collect();
     let mut runs = Vec::new();
     let mut works = Vec::new();
+    #[expect(clippy::cast_precision_loss, reason = "a few cores")]
+    let cores = args.server_cores.len().max(1) as f64;
     for contest in &contests {
         let rounds = all_rounds(contest, Pace::Maximum, &args);
-        works.push(work(contest, &rounds));
+        works.push(work(contest, &rounds, cores));
         runs.extend(rounds.into_iter().flatten());
     }
     let mut bars = bars(&works);
@@ -142,6 +145,7 @@ fn one(contest: &Contest<'_>, runner: &Runner<'_>, round: u32, pace: Pace, args:
         warm_up: if contest.unit == "MiB" { Duration::ZERO } else { WARM_UP },
         // What is cold ends by itself.
         duration: if contest.is_cold { Duration::from_mins(2) } else { args.duration },
+        is_awake: !contest.is_cold && args.load_cores.len() < cores::available().len(),
         progress: std::sync::Arc::default(),
         cores: args.load_cores.clone(),
     };
@@ -171,7 +175,7 @@ fn settled(pid: u32) -> Duration {
 }
 
 /// The standings of a work.
-fn work(contest: &Contest<'_>, rounds: &[Vec<Run>]) -> Work {
+fn work(contest: &Contest<'_>, rounds: &[Vec<Run>], cores: f64) -> Work {
     let is_bytes = contest.unit == "MiB";
     let rate = |run: &Run| if is_bytes { run.mib_per_second } else { run.rate };
     #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^53")]
@@ -194,15 +198,18 @@ fn work(contest: &Contest<'_>, rounds: &[Vec<Run>]) -> Work {
             cpu: Spread::of(runs.iter().map(cpu)),
             ratio: ratio(&|onetag, other| rate(onetag) / rate(other).max(1e-9)),
             cpu_ratio: ratio(&|onetag, other| cpu(other) / cpu(onetag).max(1e-9)),
-            load_share: Spread::of(runs.iter().map(|run| run.load_share)).median,
+            busy: Spread::of(
+                runs.iter().map(|run| run.resources.as_ref().map_or(0.0, |used| used.cores_busy / cores)),
+            )
+            .median,
             failed: runs.iter().map(|run| run.failed).sum(),
         }
     });
     Work { name: contest.name.to_owned(), unit: contest.unit, standings: standings.collect() }
 }
 
-/// Where the load took more of its cores than this, it was the limit, and rates say little.
-const LOAD_IS_LIMIT: f64 = 0.93;
+/// Where a server was less busy than this, the load was the limit, and rates say little.
+const SERVER_IS_LIMIT: f64 = 0.85;
 
 /// The bars that the works are held against.
 fn bars(works: &[Work]) -> Vec<Bar> {
@@ -225,7 +232,7 @@ fn bars(works: &[Work]) -> Vec<Bar> {
     };
     let bar = |(name, server, least): (&str, &str, f64)| {
         let (own, other) = standing(name, server)?;
-        let limited = own.load_share.max(other.load_share) > LOAD_IS_LIMIT;
+        let limited = own.busy.min(other.busy) < SERVER_IS_LIMIT && server != "docker-registry";
         let (rate, cpu) = (other.ratio?, other.cpu_ratio?);
         let measured = if limited { cpu } else { rate };
         let mut note = if limited {

@@ -87,6 +87,11 @@ impl Scenario {
         matches!(self, Self::Rollout | Self::BlobCold)
     }
 
+    /// Whether the server answers from what it has, so that the upstream needs none of the load's cores.
+    pub(crate) fn is_hit(self) -> bool {
+        matches!(self, Self::TagHit | Self::HeadHit | Self::DigestHit | Self::BlobHit)
+    }
+
     /// Whether there is anything to warm up: not where each request is the first of its kind.
     pub(crate) fn warms_up(self) -> bool {
         !matches!(self, Self::Rollout | Self::Stampede | Self::BlobCold | Self::ColdMerge)

@@ -132,13 +132,13 @@ fn standings(work: &Work, comparison: &Comparison) -> Result<String, Error> {
             times(ratio),
             ratio.map(|ratio| format!("{:.2} .. {:.2}", ratio.min, ratio.max)).unwrap_or_default(),
             times(standing.cpu_ratio),
-            format!("{:.0} %", standing.load_share * 100.0),
+            format!("{:.0} %", standing.busy * 100.0),
             standing.failed.to_string(),
         ];
         ("", cells)
     });
     let (rate, cpu) = (format!("{}/s", work.unit), format!("us/{}", work.unit));
-    let header = ["", &rate, "least .. most", &cpu, "onetag is", "least .. most", "by cpu", "load", "failed"];
+    let header = ["", &rate, "least .. most", &cpu, "onetag is", "least .. most", "by cpu", "busy", "failed"];
     let table = rows("", &header, all);
     let plot = if work.standings.is_empty() { String::new() } else { plots::rates(work)? };
     let heading = format!("{}, {} rounds", work.name, comparison.rounds);

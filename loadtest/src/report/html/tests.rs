@@ -114,7 +114,7 @@ fn comparison() -> Comparison {
         cpu: spread(12.0),
         ratio: ratio.map(spread),
         cpu_ratio: ratio.map(spread),
-        load_share: 0.5,
+        busy: 0.5,
         failed: 0,
     };
     let standings = vec![
