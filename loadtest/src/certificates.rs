@@ -47,6 +47,9 @@ pub(crate) fn client(authorities: &Path, protocol: Protocol) -> Result<Arc<Clien
         let certificate = certificate.map_err(|error| Error::prepare(&about, error))?;
         roots.add(certificate).map_err(|error| Error::prepare(&about, error))?;
     }
+    if roots.is_empty() {
+        return Err(Error::prepare(&about, "there is no certificate in it"));
+    }
     let provider = rustls::crypto::CryptoProvider {
         cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
         ..aws_lc_rs::default_provider()

@@ -14,6 +14,8 @@ use crate::cores;
 use crate::engine::{Load, Pace, Protocol};
 use crate::error::Error;
 use crate::instructions::{InstructionsArgs, instructions};
+use crate::leftovers;
+use crate::process;
 use crate::report::{self, Report, Run};
 use crate::run::run;
 use crate::scenario::{Scenario, Target, prepare};
@@ -105,10 +107,10 @@ pub(crate) struct Options {
     duration: Duration,
 
     /// How long is asked before that
-    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "2s", value_parser = short)]
     warm_up: Duration,
 
-    /// Requests under way at most
+    /// Requests under way at most; with HTTP/1.1 as many connections
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: Option<u32>,
 
@@ -116,9 +118,9 @@ pub(crate) struct Options {
     #[arg(long, default_value = "http1")]
     pub(crate) protocol: Protocol,
 
-    /// Requests under way on each connection of HTTP/2
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100))]
-    streams: u32,
+    /// Requests under way on each connection of HTTP/2 [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    streams: Option<u32>,
 
     /// Start onetag with a certificate
     #[arg(long, conflicts_with = "target")]
@@ -137,7 +139,7 @@ pub(crate) struct Options {
     pub(crate) blob_size: Option<Size>,
 
     /// How long the upstream takes for each answer
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = short)]
     pub(crate) latency: Option<Duration>,
 
     /// The cores of the server, as in 0,1 [default: the first one, where there are several]
@@ -172,10 +174,14 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
-    /// Makes the files, so that one that cannot be made is told before the run.
-    pub(crate) fn create(&self) -> Result<(), Error> {
+    /// Whether the files can be written, told before the run; what is in them stays until there is something new.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.json.is_some() && self.json == self.html {
+            return Err(Error::Usage("--json and --html name the same file".into()));
+        }
         for path in self.json.iter().chain(&self.html) {
-            fs::File::create(path).map_err(Error::io(path.display().to_string()))?;
+            let file = fs::OpenOptions::new().append(true).create(true).open(path);
+            file.map_err(Error::io(path.display().to_string()))?;
         }
         Ok(())
     }
@@ -184,6 +190,11 @@ impl Outputs {
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "is no number".to_owned())?;
     if rate > 0.0 && rate <= 10_000_000.0 { Ok(rate) } else { Err("is not between 0 and 10,000,000".into()) }
+}
+
+fn short(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration > Duration::from_hours(1) { Err("is more than 1h".into()) } else { Ok(duration) }
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -228,6 +239,17 @@ impl Options {
         self.blob_size.map_or(64 << 20, Size::as_u64)
     }
 
+    /// What clap cannot tell.
+    fn check(&self) -> Result<(), Error> {
+        if self.streams.is_some() && self.protocol != Protocol::Http2 {
+            return Err(Error::Usage("--streams needs --protocol http2".into()));
+        }
+        match self.target.pid {
+            Some(pid) if !process::exists(pid) => Err(Error::Usage(format!("there is no process {pid}"))),
+            _ => Ok(()),
+        }
+    }
+
     fn pace(&self, scenario: Scenario) -> Pace {
         match self.rate {
             Some(rate) => Pace::Rate(rate),
@@ -240,8 +262,12 @@ impl Options {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     use std::io::Write as _;
+    let what = Command::parse().what;
     raise_descriptors();
-    let done = match Command::parse().what {
+    if !matches!(what, What::ServeBare(_)) {
+        leftovers::watch();
+    }
+    let done = match what {
         What::Scenario(command) => {
             let (scenario, options) = command.split();
             scenario_run(scenario, options)
@@ -268,15 +294,16 @@ fn raise_descriptors() {
 
 /// One scenario; whether all requests were answered right.
 fn scenario_run(scenario: Scenario, mut options: Options) -> Result<bool, Error> {
-    options.outputs.create()?;
     split_cores(&mut options.server_cores, &mut options.load_cores)?;
+    options.check()?;
+    options.outputs.check()?;
     let prepared = prepare(scenario, &options)?;
     let load = Load {
         address: prepared.address.clone(),
         source: prepared.source.clone(),
         pace: options.pace(scenario),
         concurrency: options.concurrency(scenario),
-        streams: if options.protocol == Protocol::Http2 { options.streams as usize } else { 1 },
+        streams: if options.protocol == Protocol::Http2 { options.streams.unwrap_or(16) as usize } else { 1 },
         warm_up: if scenario.warms_up() { options.warm_up } else { Duration::ZERO },
         duration: if scenario.is_finite() { Duration::from_hours(1) } else { options.duration },
         is_awake: scenario.is_hit() && cores::available().len() > options.load_cores.len(),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cores;
 use crate::engine::{Address, Ask};
 use crate::error::Error;
+use crate::leftovers;
 use crate::report::{count, table};
 use crate::scenario::fetch;
 use crate::servers::{Bare, Onetag, Settings, read_counts};
@@ -51,6 +52,7 @@ struct Cost {
 pub(crate) fn instructions(args: &InstructionsArgs) -> Result<bool, Error> {
     let program = Onetag::find(args.onetag.as_deref())?;
     let temporary = tempfile::tempdir().map_err(Error::io("a folder for temporary files"))?;
+    leftovers::made(temporary.path());
     let folder = args.keep.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).map_err(Error::io(folder.display().to_string()))?;
     let upstream = Upstream::start(None, &[Blob { number: 0, size: 1 << 10 }])?;

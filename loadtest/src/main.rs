@@ -7,6 +7,7 @@ mod cores;
 mod engine;
 mod error;
 mod instructions;
+mod leftovers;
 mod plan;
 mod process;
 mod report;

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cores;
 use crate::error::Error;
+use crate::leftovers;
 
 /// How long a program may take to start.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -50,6 +51,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let begin = Instant::now();
         let child = on_cores(cores, || command.spawn()).map_err(|error| failed(error.to_string()))?;
+        leftovers::started(child.id());
         let mut server = Self { name: name.clone(), child, started_in: Duration::ZERO };
         let (lines, read) = mpsc::channel();
         forward(server.child.stdout.take(), lines.clone());
@@ -103,6 +105,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        leftovers::ended(self.pid());
         if matches!(self.child.try_wait(), Ok(Some(_))) || self.ask_to_end(STOP_LIMIT) {
             return;
         }
@@ -140,6 +143,11 @@ fn on_cores<T>(wanted: &[usize], act: impl FnOnce() -> T) -> T {
     let done = act();
     cores::pin(&before);
     done
+}
+
+/// Whether there is such a process.
+pub(crate) fn exists(pid: u32) -> bool {
+    usage_of(pid).is_some()
 }
 
 /// What a process and all below it have used.

@@ -1,7 +1,8 @@
 //! The load test itself, shortly: every scenario runs to its end, without a failed request. No time is judged here.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::process::require;
@@ -171,6 +172,16 @@ fn wrong_usage_is_told() {
         (&["blob-hit", "--blob-size", "1 PiB"], "--blob-size"),
         (&["tag-hit", "--rate", "5", "--maximum"], "--maximum"),
         (&["no-such-thing"], "no-such-thing"),
+        (&["tag-hit", "--warm-up", "500000000000years"], "--warm-up"),
+        (&["cold-merge", "--latency", "2h"], "--latency"),
+        (&["tag-hit", "--streams", "5"], "--protocol http2"),
+        (&["tag-hit", "--server-cores", "0", "--load-cores", "0"], "core 0"),
+        (&["tag-hit", "--json", "same", "--html", "same"], "the same file"),
+        (
+            &["tag-hit", "--target", "http://127.0.0.1:1", "--reference", "a:b", "--pid", "4000000"],
+            "no process 4000000",
+        ),
+        (&["tag-hit", "--target", "http://127.0.0.1:99999", "--reference", "a:b"], "99999"),
     ] {
         let output = loadtest(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -179,6 +190,47 @@ fn wrong_usage_is_told() {
     }
     let output = loadtest(&["tag-hit", "--onetag", "/nonexistent"]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_was_reported_before_stays_where_there_is_no_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.json");
+    std::fs::write(&file, "before").expect("a file");
+    let run = |more: &[&str]| loadtest(&[&["tag-hit", "--json", path(&file)], more].concat()).status.code();
+    assert_eq!(run(&["--server-cores", "999"]), Some(2));
+    assert_eq!(run(&["--onetag", "/nonexistent"]), Some(1));
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), "before");
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onetag-loadtest"));
+    command.args(["tag-hit", "--duration", "30s"]).env("TMPDIR", folder.path());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let servers = || {
+        let pid = child.id();
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default()
+    };
+    let began = Instant::now();
+    while servers().is_empty() || std::fs::read_dir(folder.path()).expect("a folder").next().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing was started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let servers = servers();
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    for server in servers.split_whitespace() {
+        let state = || std::fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+        // It was killed; the system may take a moment.
+        while !(state().is_empty() || state().contains(") Z ")) {
+            assert!(began.elapsed() < Duration::from_secs(30), "{server} runs on: {}", state());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{CompareArgs, Spread};
 use crate::cores;
 use crate::engine::{Address, Ask, Load, Pace, Source};
 use crate::error::Error;
+use crate::leftovers;
 use crate::plan::{cycle, numbered};
 use crate::report::Run;
 use crate::run::run;
@@ -205,6 +206,7 @@ fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar
 /// The program's start, its memory at rest and its size.
 fn start(args: &CompareArgs, program: &Path) -> Result<Vec<Bar>, Error> {
     let folder = tempfile::tempdir().map_err(Error::io("a folder for temporary files"))?;
+    leftovers::made(folder.path());
     let (mut times, mut memory) = (Vec::new(), Vec::new());
     for number in 0..STARTS {
         let data_dir = folder.path().join(number.to_string());

@@ -41,6 +41,8 @@ pub(super) struct Runner<'a> {
     pub(super) name: &'static str,
     pub(super) pid: u32,
     pub(super) address: Address,
+    /// Whether it asks the upstream, on the load's cores, even for what it has.
+    pub(super) asks_upstream: bool,
     /// The requests of a round.
     pub(super) source: Box<dyn Fn(u32) -> Arc<dyn Source> + 'a>,
 }
@@ -143,6 +145,7 @@ impl Field {
             name,
             pid,
             address: Address::plain(socket),
+            asks_upstream: false,
             source: Box::new(move |_| make()),
         };
         let onetag = &self.own.onetag;
@@ -157,7 +160,7 @@ impl Field {
 
     fn bare<'a>(&'a self, make: impl Fn() -> Arc<dyn Source> + 'a) -> Runner<'a> {
         let (pid, address) = (self.bare.server.pid(), Address::plain(self.bare.address));
-        Runner { name: "bare hyper", pid, address, source: Box::new(move |_| make()) }
+        Runner { name: "bare hyper", pid, address, asks_upstream: false, source: Box::new(move |_| make()) }
     }
 
     fn secure<'a>(
@@ -167,7 +170,13 @@ impl Field {
     ) -> Result<Vec<Runner<'a>>, Error> {
         let runner = |name, pid, socket| {
             let address = self.over_tls(socket, protocol)?;
-            Ok(Runner { name, pid, address, source: Box::new(move |_| make()) as Box<_> })
+            Ok(Runner {
+                name,
+                pid,
+                address,
+                asks_upstream: false,
+                source: Box::new(move |_| make()) as Box<_>,
+            })
         };
         Ok(vec![
             runner("onetag", self.tls.server.pid(), self.tls.address)?,
@@ -192,6 +201,7 @@ impl Field {
             name: "docker-registry",
             pid: self.registry.server.pid(),
             address: Address::plain(self.registry.address),
+            asks_upstream: true,
             source: Box::new(|_| self.get_tag()),
         });
         let mut heads = self.plain(|| self.head_tag());

@@ -62,8 +62,8 @@ pub(crate) struct CompareArgs {
 
 /// Compares; whether all requests were answered right.
 pub(crate) fn compare(mut args: CompareArgs) -> Result<bool, Error> {
-    args.outputs.create()?;
     split_cores(&mut args.server_cores, &mut args.load_cores)?;
+    args.outputs.check()?;
     let field = Field::start(&args)?;
     let wanted =
         |name: &str| args.only.is_empty() || args.only.iter().any(|text| name.contains(text.as_str()));
@@ -87,6 +87,9 @@ pub(crate) fn compare(mut args: CompareArgs) -> Result<bool, Error> {
     drop(field);
     let more = alone::bars(&args, &wanted, &mut runs)?;
     bars.extend(more);
+    if bars.is_empty() && works.is_empty() {
+        return Err(Error::Usage("no work has this in its name; without --only all are shown".into()));
+    }
     let comparison = Comparison { rounds: args.rounds as usize, works, bars };
     let report = Report::new(runs, Some(comparison));
     report::publish(&report, &args.outputs)?;
@@ -145,7 +148,8 @@ fn one(contest: &Contest<'_>, runner: &Runner<'_>, round: u32, pace: Pace, args:
         warm_up: if contest.unit == "MiB" { Duration::ZERO } else { WARM_UP },
         // What is cold ends by itself.
         duration: if contest.is_cold { Duration::from_mins(2) } else { args.duration },
-        is_awake: !contest.is_cold && args.load_cores.len() < cores::available().len(),
+        is_awake: !(contest.is_cold || runner.asks_upstream)
+            && args.load_cores.len() < cores::available().len(),
         progress: std::sync::Arc::default(),
         cores: args.load_cores.clone(),
     };

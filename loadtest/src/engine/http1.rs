@@ -67,7 +67,7 @@ impl Http1 {
         let length = match (ask.method, head.status) {
             (Method::Head, _) | (_, 204 | 304) => 0,
             // Where nothing says how long it is, it cannot be told whether all of it came.
-            _ => head.length.ok_or(Failure::Malformed)?,
+            _ => head.length.ok_or(Failure::NoLength)?,
         };
         self.body(head.size, length, body).await?;
         Ok(Answer { status: head.status, bytes: length, merged: head.merged })

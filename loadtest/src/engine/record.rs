@@ -16,8 +16,11 @@ const MOST_SECONDS: usize = 3_700;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(crate) enum Failure {
     /// No connection, or no TLS on it.
-    #[error("no connection")]
+    #[error("no connection, or no TLS on it")]
     Connect,
+    /// An answer that does not tell its length; it cannot be seen whether all of it came.
+    #[error("no Content-Length")]
+    NoLength,
     /// The connection ended before the answer did.
     #[error("connection closed")]
     Closed,

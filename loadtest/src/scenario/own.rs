@@ -2,14 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::certificates::{self, Certificates};
 use crate::engine::{Address, Ask, Connection, Protocol};
 use crate::error::Error;
+use crate::leftovers;
 use crate::servers::{Onetag, Settings};
 use crate::upstream::{Blob, Upstream};
+
+/// How long an answer before a run may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was started.
 pub(crate) struct Own {
@@ -39,6 +44,7 @@ impl Own {
             .prefix("onetag-load.")
             .tempdir()
             .map_err(Error::io("a folder for temporary files"))?;
+        leftovers::made(folder.path());
         let certificates = Certificates::write(folder.path())?;
         let upstream = Upstream::start(plan.load_core, plan.layers)?;
         // As many connections as there may be.
@@ -86,8 +92,9 @@ pub(crate) fn fetch(address: &Address, asks: &[Ask]) -> Result<Vec<Vec<u8>>, Err
         let mut bodies = Vec::new();
         for ask in asks {
             let mut body = Vec::new();
-            let answer = connection.ask(ask, Some(&mut body)).await;
-            let status = answer.map_err(|failure| Error::prepare(&*ask.path, failure))?.status;
+            let answer = tokio::time::timeout(PATIENCE, connection.ask(ask, Some(&mut body))).await;
+            let late = |_| Error::prepare(&*ask.path, format!("no whole answer within {PATIENCE:?}"));
+            let status = answer.map_err(late)?.map_err(|failure| Error::prepare(&*ask.path, failure))?.status;
             if status != ask.status {
                 let said = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
                 return Err(Error::prepare(&*ask.path, format!("status {status}: {said}")));

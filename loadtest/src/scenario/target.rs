@@ -34,7 +34,7 @@ pub(crate) struct Target {
 
 /// Whether a server may be aimed at.
 pub(crate) fn check_host(socket: SocketAddr, owned: bool) -> Result<(), Error> {
-    if socket.ip().is_loopback() || owned {
+    if socket.ip().to_canonical().is_loopback() || owned {
         return Ok(());
     }
     let ip = socket.ip();
@@ -56,7 +56,11 @@ impl Target {
         if authority.is_empty() || authority.contains(['/', '@', '?', '#']) {
             return Err(wrong());
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let port_of = |authority: &str| {
+            let (_, port) = authority.rsplit_once(':')?;
+            port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse::<u16>())
+        };
+        let has_port = port_of(authority).transpose().map_err(|_| wrong())?.is_some();
         let full = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
         let mut sockets = full.to_socket_addrs().map_err(Error::io(authority))?;
         let socket = sockets.next().ok_or_else(wrong)?;
@@ -113,6 +117,7 @@ mod tests {
         let address = target("http://127.0.0.1:5080/").address(Protocol::Http1).unwrap().unwrap();
         assert_eq!(&*address.authority, "127.0.0.1:5080");
         assert!(target("http://[::1]:5080").address(Protocol::Http1).is_ok());
+        assert!(target("http://[::ffff:127.0.0.1]:5080").address(Protocol::Http1).is_ok());
         let error = target("http://192.0.2.1:80").address(Protocol::Http1).err().unwrap().to_string();
         assert!(error.contains("--i-own-this-host"), "{error}");
         let owned = Target { i_own_this_host: true, ..target("http://192.0.2.1") };
@@ -123,6 +128,7 @@ mod tests {
             "http://",
             "http://a/b",
             "http://u@127.0.0.1",
+            "http://127.0.0.1:99999",
             "https://127.0.0.1",
         ] {
             assert!(target(wrong).address(Protocol::Http1).is_err(), "{wrong}");
