@@ -97,7 +97,7 @@ impl Field {
         let paths = [tag.clone()];
         let bare = Bare::start(own.onetag.address, &paths, None, cores, None)?;
         let bare_tls = Bare::start(own.onetag.address, &paths, Some(&own.certificates), cores, None)?;
-        let field = Self { own, tls, before, nginx, registry, bare, bare_tls, tag, blob, blob_size };
+        let field = Self { tls, before, nginx, registry, bare, bare_tls, tag, blob, blob_size, own };
         let mut others = vec![
             field.over_tls(field.tls.address, Protocol::Http1)?,
             Address::plain(field.nginx.ports.plain),

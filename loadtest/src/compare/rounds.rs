@@ -239,14 +239,13 @@ fn bars(works: &[Work]) -> Vec<Bar> {
         let limited = own.busy.min(other.busy) < SERVER_IS_LIMIT && server != "docker-registry";
         let (rate, cpu) = (other.ratio?, other.cpu_ratio?);
         let measured = if limited { cpu } else { rate };
-        let mut note = if limited {
-            format!("by processor time, since the load was the limit; by rate {:.2} x", rate.median)
-        } else {
-            String::new()
+        let note = match server {
+            "docker-registry" => "it asks its upstream for each tag".to_owned(),
+            _ if limited => {
+                format!("by processor time, since the load was the limit; by rate {:.2} x", rate.median)
+            }
+            _ => String::new(),
         };
-        if server == "docker-registry" {
-            note = "it asks its upstream for each tag".to_owned();
-        }
         let bar = Bar::new(name, Bound::AtLeast(least), &format!("x {server}"), measured, "x");
         let silent = own.rates.min <= 0.0 || other.rates.min <= 0.0;
         Some(bar.with_note(note).void(own.failed + other.failed, silent))
