@@ -80,8 +80,8 @@ pub(crate) struct Load {
     /// What is asked before this is over is not counted.
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
-    /// Whether it stays awake while it waits. Who sleeps has to be woken by the server's core, which costs that one
-    /// as much as a fifth of a small answer, and would not if the clients were elsewhere.
+    /// Whether it stays awake while it waits. Who sleeps has to be woken by the server's core, a slow server's more
+    /// often than a fast one's; that would not be so if the clients were elsewhere.
     pub(crate) is_awake: bool,
     /// How far it is.
     pub(crate) progress: Arc<Progress>,
