@@ -165,7 +165,8 @@ impl<H: Handler> Serving<H> {
         let builder = builder(self.limits);
         let client = Arc::new(Client::new(self, peer));
         let answering = Arc::clone(&client);
-        let service = service_fn(move |request| Arc::clone(&answering).answer(request));
+        // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
+        let service = service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)));
         let stream = Lingering::new(stream, Arc::clone(&client.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
