@@ -22,8 +22,8 @@ pub struct Registry {
     hosts: Vec<HostName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespaces: Option<Vec<HostName>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    library: Option<bool>,
+    #[serde(rename = "library", default, skip_serializing_if = "Option::is_none")]
+    has_library: Option<bool>,
     #[serde(default, deserialize_with = "table::deserialize")]
     upstream: Upstream,
 }
@@ -53,7 +53,7 @@ impl Registry {
 
     /// Whether a repository's name of one part is that of an official image, below `library/`.
     pub fn has_library(&self) -> bool {
-        self.library.unwrap_or(self.name() == DOCKER_HUB)
+        self.has_library.unwrap_or(self.name() == DOCKER_HUB)
     }
 
     /// Where credentials are looked up, if the file does not say so.

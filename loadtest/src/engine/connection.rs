@@ -58,11 +58,11 @@ impl Connection {
 
     /// Asks, and reads the whole answer: into `body` if there is one, else only counted.
     pub(crate) async fn ask(&mut self, ask: &Ask, body: Option<&mut Vec<u8>>) -> Result<Answer, Failure> {
-        if self.used.elapsed() > REST {
-            match &mut self.kind {
-                Kind::Http1(connection) => drop(connection.take()),
-                Kind::Http2(_, connection) => drop(connection.take()),
-            }
+        // One of HTTP/2 knows by itself that it was closed.
+        if self.used.elapsed() > REST
+            && let Kind::Http1(connection) = &mut self.kind
+        {
+            *connection = None;
         }
         self.used = Instant::now();
         self.open().await?;

@@ -26,7 +26,7 @@ pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, 
         let namespaces = config.upstream.url.iter().flat_map(namespaces).collect();
         let resolver = resolver(config, share(config), config.cache.data_dir.clone(), metrics)?;
         let asks_upstream = config.upstream.credentials == CredentialSource::Client;
-        let (name, prefix, hosts, library) = ("".into(), None, Vec::new(), false);
+        let (name, prefix, hosts, has_library) = ("".into(), None, Vec::new(), false);
         let takes_logins_by_host = false;
         sites.push(Site {
             name,
@@ -35,7 +35,7 @@ pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, 
             prefix,
             hosts,
             namespaces,
-            library,
+            has_library,
             takes_logins_by_host,
         });
     }
@@ -53,7 +53,7 @@ pub(super) fn routes(config: &Config, metrics: &Arc<Metrics>) -> Result<Routes, 
             prefix: registry.prefix().map(Into::into),
             hosts: registry.hosts().map(Into::into).collect(),
             namespaces: registry.namespaces().map(Into::into).collect(),
-            library: registry.has_library(),
+            has_library: registry.has_library(),
             takes_logins_by_host: config.has_several_logins(),
         });
     }

@@ -29,7 +29,7 @@ pub struct Site {
     /// The values of `ns` by which containerd means it.
     pub namespaces: Vec<Box<str>>,
     /// Whether a name of one part is that of an official image, below `library/`.
-    pub library: bool,
+    pub has_library: bool,
     /// Whether callers' logins are for it only where it is called by a host of its own: by any other name they may be
     /// meant for another registry (threat T4).
     pub takes_logins_by_host: bool,
@@ -100,7 +100,7 @@ impl Routes {
             prefix,
             hosts,
             namespaces,
-            library: false,
+            has_library: false,
             takes_logins_by_host: false,
         };
         Self::new(vec![site], Vec::new())
@@ -212,7 +212,7 @@ impl Site {
     pub(super) fn names(&self, outer: &Repository, prefixed: bool) -> Option<Names> {
         let prefix = self.prefix.as_deref().filter(|_| prefixed);
         let inner = prefix.map_or(Some(outer.as_str()), |prefix| below(outer.as_str(), prefix))?;
-        let inner = if self.library && !inner.contains('/') {
+        let inner = if self.has_library && !inner.contains('/') {
             format!("library/{inner}").parse().ok()?
         } else if prefix.is_none() {
             outer.clone()

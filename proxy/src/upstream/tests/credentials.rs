@@ -162,7 +162,7 @@ fn helpers_are_asked_in_dockers_order_and_bounded_in_time() {
 }
 
 #[tokio::test]
-#[ignore = "run by helpers_are_asked_in_dockers_order_and_bounded_in_time"]
+#[ignore = "its PATH has to be set before the process begins: helpers_are_asked_in_dockers_order_and_bounded_in_time runs it in one of its own"]
 async fn helpers_in_the_search_path() {
     let log = super::log::Log::default();
     let _guard = log.capture_everything();
