@@ -1,7 +1,7 @@
 //! onetag: one tag, every architecture.
 //!
 //! The floor plan and a request's life are in `docs/ARCHITECTURE.md`. Rooms by floor, from the ground:
-//! `telemetry`, `flight` and `merge`; `upstream`, `cache` and `access`; `resolve`; `registry`; `server`; `cli`.
+//! `telemetry`, `flight`, `sendfile` and `merge`; `upstream`, `cache` and `access`; `resolve`; `registry`; `server`; `cli`.
 //! Imports go down only; a test enforces it.
 
 pub mod access;
@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub mod merge;
 pub mod registry;
 pub mod resolve;
+pub mod sendfile;
 pub mod server;
 pub mod telemetry;
 pub mod upstream;

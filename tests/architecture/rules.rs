@@ -7,7 +7,7 @@ use crate::source::{NamedPath, Source, is_test_file};
 /// The rooms of `proxy/src`, lowest floor first. A room may use the floors below its own, never its own
 /// or one above. The crates below it (`onetag-oci`, `onetag-config`) are kept down by cargo.
 const FLOORS: &[&[&str]] = &[
-    &["telemetry", "merge", "flight"],
+    &["telemetry", "merge", "flight", "sendfile"],
     &["upstream", "cache", "access"],
     &["resolve"],
     &["registry"],

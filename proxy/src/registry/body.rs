@@ -1,6 +1,7 @@
 //! The body of a response.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http_body_util::Full;
 use prometheus::IntCounter;
 
 use crate::cache::BlobBody;
+use crate::sendfile::FileSender;
 use crate::upstream::UpstreamBody;
 
 /// Bytes that are at hand, or a stream from the upstream.
@@ -30,6 +32,13 @@ impl Body {
     /// Nothing.
     pub fn empty() -> Self {
         Self::Full(Full::default())
+    }
+
+    /// From now on what is in files leaves by the connection's own means.
+    pub fn send_files(&mut self, files: &Arc<FileSender>) {
+        if let Self::Blob(body, _) = self {
+            body.send_files(files);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use super::stall::{Received, Stalling};
 use super::tls::ListenerTls;
 use crate::access::Identity;
 use crate::registry::Peer;
+use crate::sendfile::FileSender;
 use crate::telemetry::{ConnectionClose, Metrics};
 
 /// The bounds of connections (threats T22, T23, T24).
@@ -76,6 +77,9 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Received>,
         peer: &Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Lets a response send parts of files by this, since its connection can do so.
+    fn send_files(_response: &mut Response<Self::Body>, _files: &Arc<FileSender>) {}
 }
 
 /// What the connections of a listener are served with.
@@ -101,6 +105,8 @@ struct Client<H> {
     is_http1: Arc<AtomicBool>,
     /// What is sent by HTTP/2; over HTTP/1 the socket itself tells of a stall.
     outgoing: OnceLock<Arc<Outgoing>>,
+    /// What sends files where nothing stands between HTTP/1 and the socket.
+    files: Option<Arc<FileSender>>,
 }
 
 impl<H: Handler> Serving<H> {
@@ -121,12 +127,12 @@ impl<H: Handler> Serving<H> {
         };
         let peer = |identity| Peer { address, is_tls: self.tls.is_some(), identity };
         match opened {
-            Ok(Ok(Opened::Plain(stream))) => {
-                self.clone().speak(stream, peer(None), deadline, watcher).await;
+            Ok(Ok(Opened::Plain(stream, files))) => {
+                Client::new(self.clone(), peer(None), Some(files)).speak(stream, deadline, watcher).await;
             }
             Ok(Ok(Opened::Tls(stream))) => {
                 let peer = peer(identity(&stream));
-                self.clone().speak(stream, peer, deadline, watcher).await;
+                Client::new(self.clone(), peer, None).speak(stream, deadline, watcher).await;
             }
             Ok(Err(close)) => self.closed(close),
             Err(_) => self.closed(ConnectionClose::NoRequest),
@@ -136,7 +142,7 @@ impl<H: Handler> Serving<H> {
     /// Begins a connection: its first bytes, and TLS where the listener has it.
     async fn open(&self, stream: TcpStream) -> Result<Opened, ConnectionClose> {
         let begun = match opening::open(stream, self.tls.is_some()).await {
-            Ok(Opening::Fits(begun)) => Stalling::new(begun, self.limits.stall_timeout),
+            Ok(Opening::Fits(begun)) => begun,
             Ok(Opening::Tls(stream)) => {
                 opening::refuse_tls(stream).await;
                 return Err(ConnectionClose::TlsOnPlain);
@@ -147,48 +153,15 @@ impl<H: Handler> Serving<H> {
             }
             Err(_) => return Err(ConnectionClose::NoRequest),
         };
-        let Some(tls) = &self.tls else { return Ok(Opened::Plain(begun)) };
+        let files = begun.files();
+        let begun = Stalling::new(begun, self.limits.stall_timeout);
+        let Some(tls) = &self.tls else { return Ok(Opened::Plain(begun, files)) };
         match tls.acceptor().accept(begun).await {
             Ok(stream) => Ok(Opened::Tls(Box::new(stream))),
             Err(error) => {
                 tracing::debug!(%error, "TLS handshake failed");
                 Err(ConnectionClose::Handshake)
             }
-        }
-    }
-
-    /// Speaks HTTP to the end.
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, deadline: Instant, watcher: Watcher)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let builder = builder(self.limits);
-        let client = Arc::new(Client::new(self, peer));
-        let answering = Arc::clone(&client);
-        // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
-        let service = service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)));
-        let stream = Lingering::new(stream, Arc::clone(&client.is_http1));
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let mut connection = pin!(watcher.watch(connection));
-        // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
-        let ended = tokio::select! {
-            // In this order: what has arrived is looked at before a deadline that a busy machine has let pass.
-            biased;
-            ended = &mut connection => ended,
-            () = client.first_request.notified() => tokio::select! {
-                ended = connection => ended,
-                () = client.stalled() => {
-                    tracing::debug!("connection closed: it takes nothing of its answers");
-                    Ok(())
-                }
-            },
-            () = sleep_until(deadline) => {
-                client.serving.closed(ConnectionClose::NoRequest);
-                Ok(())
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
         }
     }
 
@@ -199,9 +172,43 @@ impl<H: Handler> Serving<H> {
 }
 
 impl<H: Handler> Client<H> {
-    fn new(serving: Arc<Serving<H>>, peer: Peer) -> Self {
+    fn new(serving: Arc<Serving<H>>, peer: Peer, files: Option<Arc<FileSender>>) -> Arc<Self> {
         let (first_request, is_http1, outgoing) = (Notify::new(), Arc::default(), OnceLock::new());
-        Self { serving, peer, first_request, is_http1, outgoing }
+        Arc::new(Self { serving, peer, first_request, is_http1, outgoing, files })
+    }
+
+    /// Speaks HTTP to the end.
+    async fn speak<S>(self: Arc<Self>, stream: S, deadline: Instant, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let builder = builder(self.serving.limits);
+        let answering = Arc::clone(&self);
+        // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
+        let service = service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)));
+        let stream = Lingering::new(stream, Arc::clone(&self.is_http1));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let mut connection = pin!(watcher.watch(connection));
+        // hyper has no timer while it tells HTTP/1 from HTTP/2 and while HTTP/2 shakes hands.
+        let ended = tokio::select! {
+            // In this order: what has arrived is looked at before a deadline that a busy machine has let pass.
+            biased;
+            ended = &mut connection => ended,
+            () = self.first_request.notified() => tokio::select! {
+                ended = connection => ended,
+                () = self.stalled() => {
+                    tracing::debug!("connection closed: it takes nothing of its answers");
+                    Ok(())
+                }
+            },
+            () = sleep_until(deadline) => {
+                self.serving.closed(ConnectionClose::NoRequest);
+                Ok(())
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
     }
 
     async fn answer(
@@ -217,6 +224,9 @@ impl<H: Handler> Client<H> {
         let mut response = self.serving.handler.handle(request, &self.peer).await;
         if is_last {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(files) = self.files.as_ref().filter(|_| !is_http2) {
+            H::send_files(&mut response, files);
         }
         Ok(response.map(|body| Sent::new(body, outgoing)))
     }
@@ -239,7 +249,7 @@ fn ends_connection(request: &Request<Incoming>) -> bool {
 
 /// A connection that can speak HTTP.
 enum Opened {
-    Plain(Stalling<Begun>),
+    Plain(Stalling<Begun>, Arc<FileSender>),
     Tls(Box<TlsStream<Stalling<Begun>>>),
 }
 
@@ -275,11 +285,13 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use futures_util::stream;
-    use http_body_util::StreamBody;
+    use http_body_util::{BodyExt, Full, StreamBody};
     use hyper::body::Frame;
     use hyper_util::server::graceful::GracefulShutdown;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -298,11 +310,32 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_client_that_takes_nothing_of_its_answer_is_disconnected() {
+    /// Answers "bytes", or a file in its place where it may.
+    struct BytesOrFile(Arc<File>);
+
+    impl Handler for BytesOrFile {
+        type Body = StreamBody<stream::Iter<std::array::IntoIter<Piece, 1>>>;
+
+        async fn handle(&self, _: Request<Received>, _: &Peer) -> Response<Self::Body> {
+            let mut response = Response::new(one(Bytes::from_static(b"bytes")));
+            response.extensions_mut().insert(Arc::clone(&self.0));
+            response
+        }
+
+        fn send_files(response: &mut Response<Self::Body>, files: &Arc<FileSender>) {
+            let file = response.extensions().get::<Arc<File>>().map(Arc::clone);
+            *response.body_mut() = one(files.stand_in(file.unwrap(), 2, 4));
+        }
+    }
+
+    fn one(bytes: Bytes) -> StreamBody<stream::Iter<std::array::IntoIter<Piece, 1>>> {
+        StreamBody::new(stream::iter([Ok(Frame::data(bytes))]))
+    }
+
+    /// Serves one connection to its end; the client's side of it.
+    async fn connect<H: Handler>(handler: H) -> (TcpStream, impl Future<Output = ()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
         let limits = Limits {
             max_connections: 1,
@@ -312,10 +345,42 @@ mod tests {
         };
         let metrics = Arc::new(Metrics::new().unwrap());
         let open = metrics.connections.clone();
-        let serving = Arc::new(Serving { handler: Arc::new(Endless), limits, tls: None, open, metrics });
-        let (graceful, (_running, stop)) = (GracefulShutdown::new(), watch::channel(false));
-        let connection = serving.serve(stream, address.ip(), graceful.watcher(), stop);
+        let serving = Arc::new(Serving { handler: Arc::new(handler), limits, tls: None, open, metrics });
+        let serve = async move {
+            let (graceful, (_running, stop)) = (GracefulShutdown::new(), watch::channel(false));
+            serving.serve(stream, address.ip(), graceful.watcher(), stop).await;
+        };
+        (client, serve)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_its_answer_is_disconnected() {
+        let (mut client, connection) = connect(Endless).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
         tokio::time::timeout(Duration::from_secs(10), connection).await.expect("it is disconnected");
         drop(client);
+    }
+
+    #[tokio::test]
+    async fn files_are_sent_as_such_over_http_1_alone() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, b"a file").unwrap();
+        let file = Arc::new(file);
+        let (mut client, connection) = connect(BytesOrFile(Arc::clone(&file))).await;
+        tokio::spawn(connection);
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("\r\n\r\n4\r\nfile\r\n0\r\n\r\n"), "{answer}");
+
+        let (client, connection) = connect(BytesOrFile(file)).await;
+        tokio::spawn(connection);
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .handshake::<_, Full<Bytes>>(TokioIo::new(client))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let answer = sender.send_request(Request::get("http://a/").body(Full::default()).unwrap()).await;
+        assert_eq!(answer.unwrap().into_body().collect().await.unwrap().to_bytes(), "bytes");
     }
 }

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::sendfile::FileSender;
 
 /// The first byte of a TLS handshake. No method of HTTP begins with it.
 const HANDSHAKE: u8 = 0x16;
@@ -39,6 +42,7 @@ pub(super) enum Opening {
 pub(super) struct Begun {
     first: Bytes,
     stream: TcpStream,
+    files: Arc<FileSender>,
 }
 
 /// Waits for the first bytes; an error if the client goes before it says anything.
@@ -48,7 +52,7 @@ pub(super) async fn open(stream: TcpStream, expects_tls: bool) -> io::Result<Ope
         None => return Err(io::ErrorKind::UnexpectedEof.into()),
         Some(&HANDSHAKE) if !expects_tls => Opening::Tls(stream),
         Some(byte) if expects_tls && byte.is_ascii_alphabetic() => Opening::Plain(stream),
-        Some(_) => Opening::Fits(Begun { first, stream }),
+        Some(_) => Opening::Fits(Begun { first, stream, files: Arc::default() }),
     })
 }
 
@@ -84,6 +88,13 @@ async fn refuse(mut stream: TcpStream, answer: &[u8]) {
     };
     // Who has gone need not be told.
     let _ = told.await;
+}
+
+impl Begun {
+    /// What parts of files are sent with, as long as nothing stands between HTTP/1 and this stream.
+    pub(super) fn files(&self) -> Arc<FileSender> {
+        Arc::clone(&self.files)
+    }
 }
 
 impl AsyncRead for Begun {
@@ -123,7 +134,8 @@ impl AsyncWrite for Begun {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let Self { files, stream, .. } = &mut *self;
+        files.poll_write(cx, stream, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -16,6 +16,7 @@ use super::stall::Received;
 use super::tls::ListenerTls;
 use crate::access::Access;
 use crate::registry::{Body, External, Peer, Registry, Routes};
+use crate::sendfile::FileSender;
 use crate::telemetry::Metrics;
 
 /// How many connections the admin listener takes; it must answer when the other one is full.
@@ -56,6 +57,10 @@ impl Handler for Registry {
 
     async fn handle(&self, request: Request<Received>, peer: &Peer) -> Response<Body> {
         self.answer_request(request, peer).await
+    }
+
+    fn send_files(response: &mut Response<Body>, files: &Arc<FileSender>) {
+        response.body_mut().send_files(files);
     }
 }
 

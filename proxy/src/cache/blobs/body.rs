@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use onetag_oci::Digest;
 use prometheus::IntGauge;
 
+use crate::sendfile::FileSender;
 use crate::telemetry::Metrics;
 
 use super::arrival::Follower;
@@ -26,6 +27,7 @@ pub struct BlobBody {
     rest: BoxStream<'static, Result<Bytes, BlobError>>,
     /// The bytes to come, where that is known.
     left: Option<u64>,
+    pieces: Pieces,
     _counted: Counted,
 }
 
@@ -60,14 +62,20 @@ impl BlobBody {
     fn new(source: Source, part: Part, metrics: &Metrics) -> Self {
         let Part { digest, first, end, feed } = part;
         let (pieces, wrong) = (Pieces::default(), metrics.blobs_wrong.clone());
-        let reader = Reader { digest, source, at: first, end, feed, pieces, wrong };
+        let reader = Reader { digest, source, at: first, end, feed, pieces: pieces.clone(), wrong };
         let next = |mut reader: Reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) };
         Self {
             first: None,
             rest: try_unfold(reader, next).boxed(),
             left: end.map(|end| end.saturating_sub(first)),
+            pieces,
             _counted: Counted::new(&metrics.blob_readers),
         }
+    }
+
+    /// From now on, bytes are stand-ins where they can be: they may go to this sender's connection alone.
+    pub fn send_files(&self, files: &Arc<FileSender>) {
+        self.pieces.send_by(files);
     }
 
     /// Waits for the first bytes, so that a failure before them can be told as one.
