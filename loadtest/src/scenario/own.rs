@@ -81,26 +81,41 @@ fn data_dir(folder: &Path) -> PathBuf {
     folder.join("data")
 }
 
-/// Asks for something before a run, and wants it right; its body.
+/// Asks for things before a run, one after another, and wants them right; their bodies.
 pub(crate) fn fetch(address: &Address, asks: &[Ask]) -> Result<Vec<Vec<u8>>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::io("requests before the run"))?;
+    fetch_over(address, asks, 1)
+}
+
+/// The same over so many connections at once; the bodies are in the order of what was asked.
+pub(super) fn fetch_over(address: &Address, asks: &[Ask], connections: usize) -> Result<Vec<Vec<u8>>, Error> {
+    let about = "requests before the run";
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::io(about))?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let mut connection = Connection::new(address.clone());
-        let mut bodies = Vec::new();
-        for ask in asks {
-            let mut body = Vec::new();
-            let answer = tokio::time::timeout(PATIENCE, connection.ask(ask, Some(&mut body))).await;
-            let late = |_| Error::prepare(&*ask.path, format!("no whole answer within {PATIENCE:?}"));
-            let status = answer.map_err(late)?.map_err(|failure| Error::prepare(&*ask.path, failure))?.status;
-            if status != ask.status {
-                let said = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
-                return Err(Error::prepare(&*ask.path, format!("status {status}: {said}")));
-            }
-            bodies.push(body);
+        let each = asks.len().div_ceil(connections).max(1);
+        let begin = |asks: &[Ask]| tokio::task::spawn_local(fetch_in_turn(address.clone(), asks.to_vec()));
+        let tasks: Vec<_> = asks.chunks(each).map(begin).collect();
+        let mut bodies = Vec::with_capacity(asks.len());
+        for task in tasks {
+            bodies.extend(task.await.map_err(|error| Error::prepare(about, error))??);
         }
         Ok(bodies)
     })
+}
+
+async fn fetch_in_turn(address: Address, asks: Vec<Ask>) -> Result<Vec<Vec<u8>>, Error> {
+    let mut connection = Connection::new(address);
+    let mut bodies = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let mut body = Vec::new();
+        let answer = tokio::time::timeout(PATIENCE, connection.ask(&ask, Some(&mut body))).await;
+        let late = |_| Error::prepare(&*ask.path, format!("no whole answer within {PATIENCE:?}"));
+        let status = answer.map_err(late)?.map_err(|failure| Error::prepare(&*ask.path, failure))?.status;
+        if status != ask.status {
+            let said = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
+            return Err(Error::prepare(&*ask.path, format!("status {status}: {said}")));
+        }
+        bodies.push(body);
+    }
+    Ok(bodies)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::own::{Own, Plan, fetch};
+use super::own::{Own, Plan, fetch, fetch_over};
 use super::{Scenario, Target};
 use crate::cli::Options;
 use crate::engine::{Address, Ask, Source};
@@ -14,6 +14,9 @@ use crate::upstream::{ARCHITECTURES, Blob, Image, REPOSITORY, digest, tag};
 
 /// Layers of the image that a rollout pulls.
 const ROLLOUT_LAYERS: u64 = 10;
+
+/// Connections over which tags are made warm.
+const WARMING: usize = 16;
 
 /// A load that is ready to begin.
 pub(crate) struct Prepared {
@@ -84,7 +87,7 @@ fn arguments(scenario: Scenario, tags: u32) -> Vec<String> {
 /// Cached tags, and what they answer.
 fn warm(address: &Address, paths: &[String]) -> Result<Vec<Vec<u8>>, Error> {
     let asks: Vec<_> = paths.iter().map(|path| Ask::get(path.as_str())).collect();
-    fetch(address, &asks)
+    fetch_over(address, &asks, WARMING)
 }
 
 fn of_own(
