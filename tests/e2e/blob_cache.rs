@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use testkit::client::Response;
 use testkit::{Fault, Kind, Match, Recorded, Registry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
 use crate::support::{BlobSite, REPOSITORY, distinct_bytes, eventually, refused};
@@ -107,6 +108,62 @@ async fn a_hit_has_all_headers_and_needs_no_upstream() {
     }
     is_whole(&site.get(&digest, &[("if-none-match", "\"x\"")]).await, &blob);
     assert_eq!(site.registry.requests().len(), 0);
+}
+
+/// What is sent straight from files shares its connection with what is not.
+#[tokio::test]
+async fn answers_of_one_connection_follow_each_other_to_the_byte() {
+    let site = BlobSite::start().await;
+    let (large, small) = (site.put(9 << 20), site.put(70_000));
+    for (blob, digest) in [&large, &small] {
+        is_whole(&site.get(digest, &[]).await, blob);
+        site.kept(digest).await;
+    }
+    let whole = |(blob, digest): &(Vec<u8>, String)| ("GET", digest.clone(), String::new(), blob.clone());
+    let part = |first: usize, end: usize| {
+        let range = format!("range: bytes={first}-{}\r\n", end - 1);
+        ("GET", large.1.clone(), range, large.0[first..end].to_vec())
+    };
+    let head = ("HEAD", large.1.clone(), String::new(), Vec::new());
+    let (absent, none) = (format!("sha256:{}", "0".repeat(64)), Vec::new());
+    let asked = [
+        whole(&large),
+        whole(&small),
+        head,
+        part(1, (4 << 20) + 3),
+        ("GET", absent, String::new(), none),
+        part(9_000_000, 9_065_537),
+        part(2 << 20, 8 << 20),
+        whole(&large),
+    ];
+    let address = site.url("", "").split('/').nth(2).unwrap().to_owned();
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut requests: String = asked
+        .iter()
+        .map(|(method, digest, headers, _)| {
+            format!("{method} /v2/{REPOSITORY}/blobs/{digest} HTTP/1.1\r\nhost: a\r\n{headers}\r\n")
+        })
+        .collect();
+    requests.insert_str(requests.len() - 2, "connection: close\r\n");
+    // All at once: none waits for the answer to the one before.
+    client.write_all(requests.as_bytes()).await.unwrap();
+    let mut answers = Vec::new();
+    client.read_to_end(&mut answers).await.unwrap();
+    let mut rest = &answers[..];
+    for (method, _, headers, expected) in asked {
+        let end = rest.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("headers") + 4;
+        let head = String::from_utf8(rest[..end].to_vec()).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = if method == "HEAD" { 0 } else { length.unwrap().parse().unwrap() };
+        let body = &rest[end..end + length];
+        if expected.is_empty() {
+            assert!(method == "HEAD" || head.starts_with("HTTP/1.1 404 "), "{head}");
+        } else {
+            assert!(body == expected, "{headers} of {length}: other bytes");
+        }
+        rest = &rest[end + length..];
+    }
+    assert!(rest.is_empty());
 }
 
 #[tokio::test]
