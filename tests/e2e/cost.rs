@@ -69,6 +69,30 @@ async fn a_tag_that_is_known_costs_nothing() {
     assert_eq!(site.registry.requests().len(), 0);
 }
 
+#[tokio::test]
+async fn what_was_fetched_to_be_merged_is_not_fetched_again_wherever_it_is_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data_dir = ["--data-dir", directory.path().to_str().expect("a path in UTF-8")];
+    for args in [&[][..], &data_dir] {
+        let site = Site::start(args).await;
+        let legacy = Legacy::docker();
+        legacy.push(&site.registry, "latest");
+        known(&site, 2).await;
+        served_as(&site.manifest("latest").await, &site_type(&legacy), legacy.merged());
+        site.registry.forget_requests();
+        for pause in [0, 500, 0] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let single = site.get(&manifest_path("latest"), &[("accept", &legacy.amd64.media_type)]).await;
+            served_as(&single, &legacy.amd64.media_type, &legacy.amd64.manifest);
+            for image in [&legacy.amd64, &legacy.arm64] {
+                let answer = site.manifest(&image.digest()).await;
+                served_as(&answer, &image.media_type, &image.manifest);
+            }
+        }
+        assert_eq!(site.registry.requests().len(), 0, "{args:?}");
+    }
+}
+
 fn site_type(legacy: &Legacy) -> String {
     let merged: serde_json::Value = serde_json::from_str(&legacy.merged()).expect("JSON");
     merged["mediaType"].as_str().expect("an index has a type").to_owned()

@@ -27,14 +27,14 @@ pub struct DigestMismatch;
 
 impl Content {
     /// Content whose digest was computed from these very bytes. They are copied: as they came from a connection, they
-    /// may be a small part of a large buffer.
+    /// may be a small part of a large buffer. The headers share the copy.
     pub fn new(bytes: &[u8], media_type: MediaType, digest: Digest) -> Self {
-        let etag = Bytes::from(format!("\"{digest}\"").into_boxed_str().into_boxed_bytes());
-        let content_digest = etag.slice(1..etag.len() - 1);
+        let etag = format!("\"{digest}\"");
+        let all = Bytes::from([etag.as_bytes(), bytes].concat());
         Self {
-            bytes: Bytes::copy_from_slice(bytes),
-            content_digest: header(content_digest),
-            etag: header(etag),
+            bytes: all.slice(etag.len()..),
+            content_digest: header(all.slice(1..etag.len() - 1)),
+            etag: header(all.slice(..etag.len())),
             media_type,
             digest,
         }

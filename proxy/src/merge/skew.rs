@@ -23,7 +23,8 @@ pub struct Build {
 }
 
 /// How the members of a tag differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Skew {
     /// They name different revisions.
     Revision,

@@ -63,8 +63,8 @@ pub(super) async fn by_tag(
     headers.insert(VARY, HeaderValue::from_static("Accept"));
     headers.insert(SOURCE, HeaderValue::from_static(record.source()));
     headers.insert(MEMBERS, tagged.members.clone());
-    if let Some(skew) = &tagged.skew {
-        headers.insert(SKEW, skew.clone());
+    if let Some(skew) = tagged.skew {
+        headers.insert(SKEW, HeaderValue::from_static(skew.word()));
     }
     Ok(response)
 }

@@ -12,6 +12,10 @@ use super::unwritten::Unwritten;
 
 pub(super) const FILE: &str = "onetag.redb";
 
+/// The database's own memory, which grows with what it holds: a gigabyte, if it is not told. What is asked for again
+/// and again is in the caches, and the system has the file's pages.
+const CACHE_BYTES: usize = 16 << 20;
+
 /// When records were last used, in seconds of the Unix epoch, by `<table>/<key>`.
 pub(super) const USED: TableDefinition<&str, u64> = TableDefinition::new("used");
 
@@ -32,6 +36,12 @@ pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
     TableDefinition::new(table.name())
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 impl Open {
@@ -71,7 +81,7 @@ impl Open {
     /// Opens the database where it cannot be written. What is none, because there was no room for one, is empty.
     pub(super) fn to_read(directory: &Path) -> Result<Self, redb::Error> {
         let path = directory.join(FILE);
-        let open = |file: Unwritten| Self::with(Database::builder().create_with_backend(file)?, &path, false);
+        let open = |file: Unwritten| Self::with(builder().create_with_backend(file)?, &path, false);
         let attempt = || match open(Unwritten::open(&path)?) {
             Err(error) if is_damage(&error) => open(Unwritten::open(&path)?.emptied()),
             opened => opened,
@@ -80,7 +90,7 @@ impl Open {
     }
 
     fn create(path: &Path) -> Result<Self, redb::Error> {
-        Self::with(Database::create(path)?, path, true)
+        Self::with(builder().create(path)?, path, true)
     }
 
     fn with(database: Database, path: &Path, is_writable: bool) -> Result<Self, redb::Error> {
