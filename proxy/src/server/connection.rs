@@ -1,14 +1,16 @@
 //! One connection: HTTP/1.1 or HTTP/2, with every limit that hyper has.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -23,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
+use super::header_timer::HeaderTimer;
 use super::linger::Lingering;
 use super::opening::{self, Begun, Opening};
 use super::outgoing::{Outgoing, Sent};
@@ -165,8 +168,7 @@ impl<H: Handler> Serving<H> {
         let builder = builder(self.limits);
         let client = Arc::new(Client::new(self, peer));
         let answering = Arc::clone(&client);
-        // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
-        let service = service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)));
+        let service = service_fn(move |request| begun(Arc::clone(&answering).answer(request)));
         let stream = Lingering::new(stream, Arc::clone(&client.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
@@ -230,6 +232,17 @@ impl<H: Handler> Client<H> {
     }
 }
 
+/// An answer that was begun where its request was read. A hit is over then: hyper, which reads on before it asks for
+/// an answer, has its buffer back. What goes on is boxed: over HTTP/2 it is a task of its own, and is moved several
+/// times before it runs.
+fn begun<F: Future>(answer: F) -> Either<Ready<F::Output>, Pin<Box<F>>> {
+    let mut answer = Box::pin(answer);
+    match answer.as_mut().now_or_never() {
+        Some(answered) => Either::Left(ready(answered)),
+        None => Either::Right(answer),
+    }
+}
+
 /// Whether what follows a request on its connection cannot be trusted to be another one (threat T9). hyper hides a
 /// Content-Length beside Transfer-Encoding, of which another server on the way may have believed the former; and
 /// what follows CONNECT may be meant for the tunnel that it did not get.
@@ -253,7 +266,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeaderTimer::default())
         .header_read_timeout(limits.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES.into());
