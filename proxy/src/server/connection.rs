@@ -168,7 +168,12 @@ impl<H: Handler> Serving<H> {
         let builder = builder(self.limits);
         let client = Arc::new(Client::new(self, peer));
         let answering = Arc::clone(&client);
-        let service = service_fn(move |request| begun(Arc::clone(&answering).answer(request)));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let is_http2 = request.version() == Version::HTTP_2;
+            // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
+            let answer = Box::pin(Arc::clone(&answering).answer(request));
+            if is_http2 { Either::Right(answer) } else { begun(answer) }
+        });
         let stream = Lingering::new(stream, Arc::clone(&client.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
@@ -232,11 +237,9 @@ impl<H: Handler> Client<H> {
     }
 }
 
-/// An answer that was begun where its request was read. A hit is over then: hyper, which reads on before it asks for
-/// an answer, has its buffer back. What goes on is boxed: over HTTP/2 it is a task of its own, and is moved several
-/// times before it runs.
-fn begun<F: Future>(answer: F) -> Either<Ready<F::Output>, Pin<Box<F>>> {
-    let mut answer = Box::pin(answer);
+/// An answer that is begun where its request was read. hyper reads on over HTTP/1 before it asks for the answer: that of
+/// a hit is there by then, and nothing holds hyper's buffer any more, which would need another one.
+fn begun<F: Future>(mut answer: Pin<Box<F>>) -> Either<Ready<F::Output>, Pin<Box<F>>> {
     match answer.as_mut().now_or_never() {
         Some(answered) => Either::Left(ready(answered)),
         None => Either::Right(answer),
