@@ -14,20 +14,32 @@ impl Accept {
     ///
     /// No line at all, and wildcards, take everything (rule T9).
     pub fn parse<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut ranges = lines
-            .into_iter()
-            .flat_map(|line| line.split(|byte| *byte == b','))
-            .map(|range| range.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii())
-            .filter(|range| !range.is_empty())
-            .peekable();
-        let none = ranges.peek().is_none();
-        Self { index: none || ranges.any(takes_index) }
+        let mut says_nothing = true;
+        for mut list in lines {
+            while !list.is_empty() {
+                let (range, rest) = first_range(list);
+                if takes_index(range) {
+                    return Self { index: true };
+                }
+                says_nothing &= range.is_empty();
+                list = rest;
+            }
+        }
+        Self { index: says_nothing }
     }
 
     /// Whether the client takes an image index or a manifest list.
     pub fn takes_index(self) -> bool {
         self.index
     }
+}
+
+/// The first media range of a list, without its parameters, and what comes behind it.
+fn first_range(list: &[u8]) -> (&[u8], &[u8]) {
+    let end = list.iter().position(|byte| matches!(byte, b',' | b';')).unwrap_or(list.len());
+    let (range, behind) = list.split_at(end);
+    let next = behind.iter().position(|byte| *byte == b',').map_or(behind.len(), |comma| comma + 1);
+    (range.trim_ascii(), &behind[next..])
 }
 
 fn takes_index(range: &[u8]) -> bool {

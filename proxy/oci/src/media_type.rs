@@ -43,7 +43,7 @@ impl MediaType {
     }
 
     /// The same, of those types that are known here.
-    pub fn known(&self) -> Option<&'static str> {
+    pub const fn known(&self) -> Option<&'static str> {
         Some(match self {
             Self::OciIndex => "application/vnd.oci.image.index.v1+json",
             Self::OciManifest => "application/vnd.oci.image.manifest.v1+json",

@@ -47,7 +47,7 @@ impl FromStr for Repository {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        if text.len() <= 255 && text.split('/').all(is_component) {
+        if text.len() <= 255 && is_repository(text.as_bytes()) {
             Ok(Self(text.into()))
         } else {
             Err(NameError::Repository)
@@ -55,15 +55,31 @@ impl FromStr for Repository {
     }
 }
 
-/// One path component: runs of `[a-z0-9]` joined by `.`, `_`, `__` or any number of `-`.
-fn is_component(text: &str) -> bool {
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let ends_well = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
-    ends_well
-        && bytes.split(alphanumeric).all(|separator| {
-            matches!(separator, b"" | b"." | b"_" | b"__") || separator.iter().all(|byte| *byte == b'-')
-        })
+/// Path components, of `[a-z0-9]` joined by `.`, `_`, `__` or any number of `-`.
+fn is_repository(text: &[u8]) -> bool {
+    #[derive(PartialEq)]
+    enum Last {
+        Slash,
+        Alphanumeric,
+        Dot,
+        Underscore,
+        Underscores,
+        Dashes,
+    }
+    // A component begins with a letter or digit, as after a slash.
+    let mut last = Last::Slash;
+    for byte in text {
+        last = match (last, byte) {
+            (_, b'a'..=b'z' | b'0'..=b'9') => Last::Alphanumeric,
+            (Last::Alphanumeric, b'/') => Last::Slash,
+            (Last::Alphanumeric, b'.') => Last::Dot,
+            (Last::Alphanumeric, b'_') => Last::Underscore,
+            (Last::Underscore, b'_') => Last::Underscores,
+            (Last::Alphanumeric | Last::Dashes, b'-') => Last::Dashes,
+            _ => return false,
+        };
+    }
+    last == Last::Alphanumeric
 }
 
 impl FromStr for Tag {
@@ -83,7 +99,11 @@ impl FromStr for Reference {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
+        if text.as_bytes().contains(&b':') {
+            Ok(Self::Digest(text.parse()?))
+        } else {
+            Ok(Self::Tag(text.parse()?))
+        }
     }
 }
 

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
 use onetag_oci::{Digest, Repository, Tag};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
 use super::external::External;
+use super::fields::{Fields, Lines};
 use super::peer::Peer;
 use super::routes::{Names, Route};
 use crate::access::{Access, Action, Caller};
@@ -24,6 +24,7 @@ const NAMESPACE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(
 /// The request of somebody.
 pub(super) struct Call<'a> {
     pub(super) request: &'a Parts,
+    pub(super) fields: Fields<'a>,
     pub(super) route: Route<'a>,
     /// What answers, with the credentials that the upstream is to be asked with.
     pub(super) resolver: Arc<Resolver>,
@@ -36,21 +37,21 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Finds out who asks. A caller that proves to be nobody, or has to prove something, is refused here.
     pub(super) async fn of(
-        request: &'a Parts,
+        (request, fields): (&'a Parts, Fields<'a>),
         route: Route<'a>,
-        (access, external): (&Arc<Access>, &'a External),
+        (access, external): (Arc<Access>, &'a External),
         peer: &'a Peer,
     ) -> Result<Self, RegistryError> {
-        let authorization = authorization(&request.headers)?;
+        let authorization = authorization(&fields.authorization)?;
         let site = route.site;
         let (resolver, caller) = if site.asks_upstream {
             let login = authorization.filter(|value| is_somebody(value) && route.takes_logins());
             (Arc::new(site.resolver.on_behalf(login.cloned())), None)
         } else {
             let caller = access.caller(authorization, peer.identity.as_ref()).await?;
-            (Arc::clone(&site.resolver), Some((Arc::clone(access), caller)))
+            (Arc::clone(&site.resolver), Some((access, caller)))
         };
-        Ok(Self { request, route, resolver, caller, external, peer })
+        Ok(Self { request, fields, route, resolver, caller, external, peer })
     }
 
     /// Whether onetag itself decides what callers may do.
@@ -113,7 +114,7 @@ impl<'a> Call<'a> {
             return Ok(record);
         }
         self.resolver = Arc::new(self.resolver.alone());
-        self.resolver.tag(&names.inner, tag).await
+        Box::pin(self.resolver.tag(&names.inner, tag)).await
     }
 
     /// Whether a caller that sent no credentials has to be asked for them before anything else: clients learn that
@@ -142,11 +143,13 @@ impl<'a> Call<'a> {
 }
 
 /// The one `Authorization`; with two of them, nobody can say who is meant.
-fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, RegistryError> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    match (lines.next(), lines.next()) {
-        (first, None) => Ok(first),
-        _ => Err(RegistryError::new(Code::BadRequest, "the request has several Authorization headers")),
+fn authorization<'a>(lines: &Lines<'a>) -> Result<Option<&'a HeaderValue>, RegistryError> {
+    match lines {
+        Lines::None => Ok(None),
+        Lines::One(line) => Ok(Some(*line)),
+        Lines::Several(_) => {
+            Err(RegistryError::new(Code::BadRequest, "the request has several Authorization headers"))
+        }
     }
 }
 

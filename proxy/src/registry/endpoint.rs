@@ -66,8 +66,8 @@ impl Endpoint {
             "_catalog" => return Ok(Self::Catalog),
             _ => {}
         }
-        let (head, last) = rest.rsplit_once('/').ok_or_else(unknown)?;
-        let (name, noun) = head.rsplit_once('/').ok_or_else(unknown)?;
+        let (head, last) = around_last_slash(rest).ok_or_else(unknown)?;
+        let (name, noun) = around_last_slash(head).ok_or_else(unknown)?;
         match (noun, last) {
             ("manifests", _) => Ok(Self::Manifest(repository(name)?, reference(last)?)),
             ("blobs", "uploads") => Ok(Self::Uploads(repository(name)?)),
@@ -138,6 +138,13 @@ impl Endpoint {
     }
 }
 
+/// What stands before and behind the last slash. Byte by byte: in texts as short as these, a search for patterns takes
+/// longer to begin.
+fn around_last_slash(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().rposition(|byte| byte == b'/')?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 fn repository(text: &str) -> Result<Repository, RegistryError> {
     text.parse().map_err(|error| RegistryError::new(Code::NameInvalid, format!("{error}")))
 }
@@ -149,7 +156,8 @@ fn session(text: &str) -> Result<Session, RegistryError> {
 
 /// The one escape that some clients write, in a digest.
 fn unescaped(text: &str) -> Cow<'_, str> {
-    let Some((before, escape)) = text.split_once('%') else { return text.into() };
+    let Some(at) = text.bytes().position(|byte| byte == b'%') else { return text.into() };
+    let (before, escape) = (&text[..at], &text[at + 1..]);
     let behind = escape.strip_prefix("3A").or_else(|| escape.strip_prefix("3a"));
     behind.map_or(text.into(), |behind| format!("{before}:{behind}").into())
 }
@@ -160,8 +168,10 @@ fn digest(text: &str) -> Result<Digest, RegistryError> {
 
 fn reference(text: &str) -> Result<Reference, RegistryError> {
     let text = unescaped(text);
-    let code = if text.contains(':') { Code::DigestInvalid } else { Code::ManifestInvalid };
-    text.parse().map_err(|error| RegistryError::new(code, format!("{error}")))
+    text.parse().map_err(|error| {
+        let code = if text.contains(':') { Code::DigestInvalid } else { Code::ManifestInvalid };
+        RegistryError::new(code, format!("{error}"))
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use onetag_oci::Repository;
 
 use super::endpoint::{Endpoint, Session};
 use super::external::External;
+use super::fields::Fields;
 use super::notification::Notification;
 use super::sealed::{Seal, is_wrapped};
 use super::{host, passed, query, range};
@@ -74,7 +75,11 @@ fn read_range(value: &[u8]) -> Option<ByteRange> {
 /// A request: the host that it is for is a host and perhaps a port.
 pub(crate) fn host(data: &[u8]) -> bool {
     let Some(request) = request(data) else { return false };
-    let Ok(Some(host::Host { authority: text, host })) = host::host(&request) else { return false };
+    let Ok(Some(host::Host { authority: text, host })) =
+        host::host(&request, &Fields::of(&request.headers).host)
+    else {
+        return false;
+    };
     assert!(!host.is_empty() && !text.contains(['@', '/', '?', '#', '\\', '%', ',']), "no plain host");
     let port = text.strip_prefix(host).expect("the host first");
     let digits = port.strip_prefix(':').unwrap_or("0");

@@ -2,11 +2,11 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Version};
 
 use super::error::{Code, RegistryError};
+use super::fields::Lines;
 
 /// A host and perhaps a port, and nothing else (RFC 3986, section 3.2, without user and escapes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl<'a> Host<'a> {
             rest[..length].parse::<Ipv6Addr>().ok()?;
             length + 2
         } else {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             authority.bytes().position(|byte| !known(byte)).unwrap_or(authority.len())
         };
         let (host, port) = authority.split_at(end);
@@ -35,14 +35,13 @@ impl<'a> Host<'a> {
 
 /// The authority that a request is for: that of its target, else its `Host` (RFC 9112, section 3.3). HTTP/1.0 may
 /// have none.
-pub(super) fn host(request: &Parts) -> Result<Option<Host<'_>>, RegistryError> {
+pub(super) fn host<'a>(request: &'a Parts, lines: &Lines<'a>) -> Result<Option<Host<'a>>, RegistryError> {
     let wrong =
         || RegistryError::new(Code::BadRequest, "the request has no Host, several, or one that is none");
-    let mut hosts = request.headers.get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Some(parse(host).ok_or_else(wrong)?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return Err(wrong()),
+    let host = match lines {
+        Lines::None => None,
+        Lines::One(host) => Some(parse(host).ok_or_else(wrong)?),
+        Lines::Several(_) => return Err(wrong()),
     };
     if let Some(authority) = request.uri.authority() {
         return Host::read(authority.as_str()).map(Some).ok_or_else(wrong);
@@ -63,7 +62,9 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::header::HOST;
 
+    use super::super::fields::Fields;
     use super::*;
 
     fn read(uri: &str, hosts: &[&str]) -> Result<Option<String>, Code> {
@@ -72,7 +73,7 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let read = host(&parts).map_err(|error| error.code());
+        let read = host(&parts, &Fields::of(&parts.headers).host).map_err(|error| error.code());
         read.map(|host| host.map(|host| host.authority.to_owned()))
     }
 

@@ -1,7 +1,8 @@
 //! Manifests and indexes, by tag and by digest.
 
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use std::sync::LazyLock;
+
+use http::header::{CONTENT_TYPE, ETAG, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use onetag_oci::{Accept, Digest, Repository, Tag};
 
@@ -11,7 +12,10 @@ use super::body::Body;
 use super::call::Call;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::fields::Fields;
 use super::routes::Names;
+use super::service::{API_VERSION, API_VERSION_VALUE};
+use super::template::Template;
 
 /// The header that names the digest of what a response is about.
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -25,8 +29,16 @@ const MEMBERS: HeaderName = HeaderName::from_static("onetag-members");
 /// How the members differ in the build that they come from, where they do (rule I7).
 const SKEW: HeaderName = HeaderName::from_static("onetag-skew");
 
-/// As many headers as an answer has at most, of this file and of [`super::service`]; their map never grows.
-const MOST_HEADERS: usize = 12;
+/// What depends on this header of a request.
+const VARIES: HeaderValue = HeaderValue::from_static("Accept");
+
+/// The headers of every answer to a tag.
+static BY_TAG: LazyLock<Template<7>> =
+    LazyLock::new(|| Template::new([API_VERSION, CONTENT_DIGEST, ETAG, CONTENT_TYPE, VARY, SOURCE, MEMBERS]));
+
+/// The headers of every answer to a digest.
+static BY_DIGEST: LazyLock<Template<4>> =
+    LazyLock::new(|| Template::new([API_VERSION, CONTENT_DIGEST, ETAG, CONTENT_TYPE]));
 
 /// Answers a request for a tag: the index, or one image for a client that takes no index (rule T8).
 pub(super) async fn by_tag(
@@ -43,28 +55,31 @@ pub(super) async fn by_tag(
             return Err(RegistryError::from(error).with_scopes(&others));
         }
     };
-    let headers = &call.request.headers;
     let tagged = record.tagged.as_ref().ok_or_else(|| match &record.withheld {
         Some(why) => RegistryError::new(Code::ManifestUnknown, why.to_string()),
         None => endpoint.absent(),
     })?;
-    let accept = Accept::parse(headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes));
-    let mut response = if accept.takes_index() || !tagged.content.media_type.is_index() {
-        respond(headers, &tagged.content)
+    let accept = Accept::parse(call.fields.accept.iter().map(HeaderValue::as_bytes));
+    let single;
+    let content = if accept.takes_index() || !tagged.content.media_type.is_index() {
+        Some(&tagged.content)
     } else {
-        let single = call.resolver.single(&names.inner, tagged).await?;
-        let none = "the client accepts no image index, and this one has no linux/amd64 image";
-        match single {
-            Some(single) => respond(headers, &single),
-            None => RegistryError::new(Code::ManifestUnknown, none).response(),
-        }
+        single = Box::pin(call.resolver.single(&names.inner, tagged)).await?;
+        single.as_ref()
     };
-    let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
-    headers.insert(SOURCE, HeaderValue::from_static(record.source()));
-    headers.insert(MEMBERS, tagged.members.clone());
+    let (source, members) = (HeaderValue::from_static(record.source()), tagged.members.clone());
+    let mut response = if let Some(content) = content {
+        let [digest, etag, content_type] = headers(content);
+        let headers = [API_VERSION_VALUE, digest, etag, content_type, VARIES, source, members];
+        respond(&call.fields, content, BY_TAG.filled(headers))
+    } else {
+        let none = "the client accepts no image index, and this one has no linux/amd64 image";
+        let mut response = RegistryError::new(Code::ManifestUnknown, none).response();
+        response.headers_mut().extend([(VARY, VARIES), (SOURCE, source), (MEMBERS, members)]);
+        response
+    };
     if let Some(skew) = tagged.skew {
-        headers.insert(SKEW, HeaderValue::from_static(skew.word()));
+        response.headers_mut().insert(SKEW, HeaderValue::from_static(skew.word()));
     }
     Ok(response)
 }
@@ -77,22 +92,25 @@ pub(super) async fn by_digest(
     endpoint: &Endpoint,
 ) -> Result<Response<Body>, RegistryError> {
     let content = call.resolver.manifest(repository, digest).await?.ok_or_else(|| endpoint.absent())?;
-    Ok(respond(&call.request.headers, &content))
+    let [digest, etag, content_type] = headers(&content);
+    let headers = BY_DIGEST.filled([API_VERSION_VALUE, digest, etag, content_type]);
+    Ok(respond(&call.fields, &content, headers))
 }
 
-/// The content, or the word that the client has it already.
-fn respond(request: &HeaderMap, content: &Content) -> Response<Body> {
-    let unchanged = request.get_all(IF_NONE_MATCH).iter().any(|etags| has_etag(etags, &content.etag));
-    let body = if unchanged { Bytes::new() } else { content.bytes.clone() };
-    let mut response = Response::new(Body::full(body));
-    let headers = response.headers_mut();
-    headers.reserve(MOST_HEADERS);
-    headers.insert(CONTENT_DIGEST, content.content_digest.clone());
-    headers.insert(ETAG, content.etag.clone());
+/// What tells of content itself.
+fn headers(content: &Content) -> [HeaderValue; 3] {
+    [content.content_digest.clone(), content.etag.clone(), content.content_type()]
+}
+
+/// The content with its headers, or the word that the client has it already.
+fn respond(request: &Fields<'_>, content: &Content, headers: HeaderMap) -> Response<Body> {
+    let unchanged = request.if_none_match.iter().any(|etags| has_etag(etags, &content.etag));
+    let mut response =
+        Response::new(if unchanged { Body::empty() } else { Body::full(content.bytes.clone()) });
+    *response.headers_mut() = headers;
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        headers.insert(CONTENT_TYPE, content.content_type());
+        response.headers_mut().remove(CONTENT_TYPE);
     }
     response
 }

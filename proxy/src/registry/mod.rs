@@ -7,6 +7,7 @@ mod catalog;
 mod endpoint;
 mod error;
 mod external;
+mod fields;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod host;
@@ -23,6 +24,7 @@ mod routes;
 mod sealed;
 mod service;
 mod tags;
+mod template;
 mod upload;
 mod webhook;
 mod write;

@@ -10,6 +10,7 @@ use onetag_oci::Repository;
 
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
+use super::fields::Lines;
 use super::host::{self, Host};
 use super::query;
 use crate::resolve::Resolver;
@@ -123,8 +124,13 @@ impl Routes {
     }
 
     /// Where a request leads.
-    pub(super) fn route(&self, request: &Parts, endpoint: &Endpoint) -> Result<Route<'_>, RegistryError> {
-        let called = host::host(request)?;
+    pub(super) fn route(
+        &self,
+        request: &Parts,
+        host: &Lines<'_>,
+        endpoint: &Endpoint,
+    ) -> Result<Route<'_>, RegistryError> {
+        let called = host::host(request, host)?;
         let is_named = |list: &[Box<str>]| {
             called.is_some_and(|Host { authority, host }| {
                 list.iter()

@@ -1,11 +1,12 @@
 //! One request, from its path to its response.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use http::header::{CONTENT_LENGTH, HeaderName, VIA};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use onetag_config::Secret;
 use onetag_oci::Reference;
@@ -20,6 +21,7 @@ use super::call::Call;
 use super::endpoint::Endpoint;
 use super::error::{Code, RegistryError};
 use super::external::External;
+use super::fields::Fields;
 use super::peer::Peer;
 use super::routes::{Names, Routes};
 use super::sealed::Seal;
@@ -27,7 +29,8 @@ use super::webhook::{self, Webhook};
 use super::write::{self, Content};
 use super::{blob, catalog, manifest, ping, referrers, tags, upload};
 
-const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+pub(super) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+pub(super) const API_VERSION_VALUE: HeaderValue = HeaderValue::from_static("registry/2.0");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The registry that a client of a mirror meant by `?ns=`.
@@ -78,8 +81,8 @@ impl Registry {
             }
             _ => match Endpoint::parse(parts.uri.path()) {
                 Ok(endpoint) => {
-                    let route = endpoint.route();
-                    (route, self.answer(&parts, &endpoint, body, peer).instrument(span.clone()).await)
+                    let answer = pin!(self.answer(&parts, &endpoint, body, peer));
+                    (endpoint.route(), answer.instrument(span.clone()).await)
                 }
                 Err(error) => (Route::Other, Err(error)),
             },
@@ -91,9 +94,12 @@ impl Registry {
             response.headers_mut().extend(id.ok().map(|id| (REQUEST_ID, id)));
         }
         if parts.method == Method::HEAD {
-            response = without_body(response);
+            response = without_body(parts.version, response);
         }
-        response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        // From a template it has come already, and first.
+        if response.headers().keys().next() != Some(&API_VERSION) {
+            response.headers_mut().insert(API_VERSION, API_VERSION_VALUE);
+        }
         let (status, took) = (response.status().as_u16(), started.elapsed());
         self.metrics.request(route, status, took);
         span.in_scope(|| {
@@ -109,17 +115,18 @@ impl Registry {
         body: B,
         peer: &Peer,
     ) -> Result<Response<Body>, RegistryError> {
-        if request.headers.get_all(VIA).iter().any(has_passed) {
+        let fields = Fields::of(&request.headers);
+        if fields.via.iter().any(has_passed) {
             let message = "this request came from this very onetag: its upstream leads back to it";
             return Err(RegistryError::new(Code::Loop, message));
         }
         if !endpoint.methods().contains(&request.method) {
             return Err(RegistryError::method(endpoint.methods()));
         }
-        let route = self.routes.route(request, endpoint)?;
+        let route = self.routes.route(request, &fields.host, endpoint)?;
         let namespace = route.namespace.clone();
         let access = self.access.load_full();
-        let mut call = Call::of(request, route, (&access, &self.external), peer).await?;
+        let mut call = Call::of((request, fields), route, (access, &self.external), peer).await?;
         let mut answered = match request.method {
             Method::GET | Method::HEAD => self.read(&mut call, endpoint).await,
             _ => Box::pin(self.change(&call, endpoint, body)).await,
@@ -154,7 +161,7 @@ impl Registry {
         | Endpoint::Blob(_, digest)
         | Endpoint::Referrers(_, digest) = endpoint
         {
-            call.keep_within(&names, digest).await?;
+            Box::pin(call.keep_within(&names, digest)).await?;
         }
         // Tags alone are answered where they stand: what the others need would make each of those larger, too.
         match endpoint {
@@ -211,14 +218,17 @@ fn has_passed(via: &HeaderValue) -> bool {
     via.to_str().is_ok_and(|via| via.split(',').any(|hop| hop.trim() == own_via()))
 }
 
-/// HEAD is GET without the body (rule L4). hyper sees to it on HTTP/1 only.
-fn without_body(response: Response<Body>) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
+/// HEAD is GET without the body (rule L4). Over HTTP/1, hyper tells the length of what it leaves out.
+fn without_body(version: Version, mut response: Response<Body>) -> Response<Body> {
     // A body that is empty already was left out, or belongs to a 304: its length is not what GET would tell.
-    if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {
-        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    let length = response.body().size_hint().exact().filter(|_| !response.body().is_end_stream());
+    if length.is_some() && version < Version::HTTP_2 {
+        return response;
     }
-    Response::from_parts(parts, Body::empty())
+    if let Some(length) = length {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 /// The error's response. Of a loop, which may be many requests, only where it begins is told aloud.

@@ -1,14 +1,16 @@
 //! One connection: HTTP/1.1 or HTTP/2, with every limit that hyper has.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -23,6 +25,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::server::TlsStream;
 
+use super::header_timer::HeaderTimer;
 use super::linger::Lingering;
 use super::opening::{self, Begun, Opening};
 use super::outgoing::{Outgoing, Sent};
@@ -184,8 +187,12 @@ impl<H: Handler> Client<H> {
     {
         let builder = builder(self.serving.limits);
         let answering = Arc::clone(&self);
-        // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
-        let service = service_fn(move |request| Box::pin(Arc::clone(&answering).answer(request)));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let is_http2 = request.version() == Version::HTTP_2;
+            // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
+            let answer = Box::pin(Arc::clone(&answering).answer(request));
+            if is_http2 { Either::Right(answer) } else { begun(answer) }
+        });
         let stream = Lingering::new(stream, Arc::clone(&self.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let mut connection = pin!(watcher.watch(connection));
@@ -240,6 +247,15 @@ impl<H: Handler> Client<H> {
     }
 }
 
+/// An answer that is begun where its request was read. hyper reads on over HTTP/1 before it asks for the answer: that of
+/// a hit is there by then, and nothing holds hyper's buffer any more, which would need another one.
+fn begun<F: Future>(mut answer: Pin<Box<F>>) -> Either<Ready<F::Output>, Pin<Box<F>>> {
+    match answer.as_mut().now_or_never() {
+        Some(answered) => Either::Left(ready(answered)),
+        None => Either::Right(answer),
+    }
+}
+
 /// Whether what follows a request on its connection cannot be trusted to be another one (threat T9). hyper hides a
 /// Content-Length beside Transfer-Encoding, of which another server on the way may have believed the former; and
 /// what follows CONNECT may be meant for the tunnel that it did not get.
@@ -263,7 +279,7 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeaderTimer::default())
         .header_read_timeout(limits.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES.into());

@@ -3,6 +3,7 @@
 mod admin;
 mod connection;
 mod explain;
+mod header_timer;
 mod invalidate;
 mod linger;
 mod listener;

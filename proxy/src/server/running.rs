@@ -55,8 +55,8 @@ pub struct Started {
 impl Handler for Registry {
     type Body = Body;
 
-    async fn handle(&self, request: Request<Received>, peer: &Peer) -> Response<Body> {
-        self.answer_request(request, peer).await
+    fn handle(&self, request: Request<Received>, peer: &Peer) -> impl Future<Output = Response<Body>> + Send {
+        self.answer_request(request, peer)
     }
 
     fn send_files(response: &mut Response<Body>, files: &Arc<FileSender>) {
