@@ -14,8 +14,8 @@ use crate::sendfile::{FileSender, MAX_PART};
 /// The most bytes of a piece. A reader whose client stalls holds two pieces at most (threat T24).
 pub(super) const PIECE: usize = 64 << 10;
 
-/// How much of a file is taken to be in memory together: as much as Linux reads ahead.
-const STRETCH: usize = 128 << 10;
+/// How much of a file is taken to be in memory together: it leaves memory in the order in which it came.
+const STRETCH: usize = 512 << 10;
 
 /// The buffers that one reader has at hand.
 const SPARE: usize = 2;
