@@ -42,10 +42,7 @@ pub(super) fn bars(
         bars.push(cores_bar(args, &program, runs)?);
     }
     if wanted("memory") && args.tags > 0 {
-        let folder = tempfile::tempdir().map_err(Error::io("a folder for temporary files"))?;
-        leftovers::made(folder.path());
-        bars.push(memory(args, &program, runs, Some(folder.path()))?);
-        bars.push(memory(args, &program, runs, None)?);
+        bars.push(memory(args, &program, runs)?);
     }
     if wanted("start") {
         bars.extend(start(args, &program)?);
@@ -162,19 +159,13 @@ fn cores_bar(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<
         .void(0, silent))
 }
 
-/// Resident memory for each merged tag that is cached. Without a data directory, the manifests of its images are there.
-fn memory(
-    args: &CompareArgs,
-    program: &Path,
-    runs: &mut Vec<Run>,
-    data_dir: Option<&Path>,
-) -> Result<Bar, Error> {
+/// Resident memory for each merged tag that is cached.
+fn memory(args: &CompareArgs, program: &Path, runs: &mut Vec<Run>) -> Result<Bar, Error> {
     let upstream = Upstream::start(args.load_cores.last().copied(), &[])?;
     let onetag = Onetag::start(
         program,
         &Settings {
             upstream: upstream.url(),
-            data_dir,
             more: ["--memory", "8 GiB", "--tag-ttl", "1d"].map(str::to_owned).to_vec(),
             cores: &args.server_cores,
             ..Settings::default()
@@ -204,11 +195,8 @@ fn memory(
     let count = u32::try_from(second.answered).unwrap_or(u32::MAX).max(1);
     #[expect(clippy::cast_precision_loss, reason = "bytes far below 2^53")]
     let each = after.saturating_sub(before) as f64 / f64::from(count) / 1_024.0;
-    let (name, with) = match data_dir {
-        Some(_) => ("memory for each cached merged tag", "the manifests of both images are on the disk"),
-        None => ("the same without a data directory", "with the manifests of both images"),
-    };
-    let note = format!("{count} tags, {:.0} a second; {with}", second.rate);
+    let note = format!("{count} tags, {:.0} a second; with the manifests of both images", second.rate);
+    let name = "memory for each cached merged tag";
     let bar = Bar::new(name, Bound::AtMost(1.5), "KiB", Spread::of([each]), "KiB").with_note(note);
     let bar = bar.of([&first, &second]).void(0, after == 0);
     runs.extend([first, second]);

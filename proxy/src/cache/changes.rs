@@ -26,11 +26,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether it is the deletion of this manifest.
-    pub fn deletes(&self, repository: &Repository, digest: &Digest) -> bool {
-        matches!(self, Self::Deleted(from, deleted) if from == repository && deleted == digest)
-    }
-
     /// Where it was.
     pub fn repository(&self) -> &Repository {
         match self {

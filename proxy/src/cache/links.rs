@@ -89,7 +89,7 @@ mod tests {
         let (one, two) = (Digest::sha256(b"1"), Digest::sha256(b"2"));
         let (a, b): (Repository, Repository) = ("a".parse().unwrap(), "b".parse().unwrap());
         Links::new(Arc::clone(&records)).note(&a, &one);
-        records.flush().await.unwrap();
+        records.flush().await;
         let links = Links::new(records);
         assert!(links.knows(&a, &one).await);
         assert!(!links.knows(&a, &two).await && !links.knows(&b, &one).await);

@@ -44,7 +44,7 @@ impl Manifests {
                 Due::Touch => {
                     self.records.note(vec![Write::Touch(Table::Manifests, key(repository, digest))]);
                 }
-                Due::Put => self.records.note(vec![put_record(repository, &entry.content)]),
+                Due::Put => self.records.note(vec![entry.write(repository)]),
             }
         }
         Some(Arc::clone(&entry.content))
@@ -83,7 +83,7 @@ impl Manifests {
         let used = Used::now(&self.records);
         let entry = Entry { content: Arc::clone(content), used };
         if self.records.are_kept() {
-            self.records.note(vec![put_record(repository, content)]);
+            self.records.note(vec![entry.write(repository)]);
         }
         self.insert(repository, entry);
     }
@@ -92,28 +92,10 @@ impl Manifests {
         self.memory.insert((repository.clone(), entry.content.digest.clone()), Arc::new(entry));
     }
 
-    /// Drops from memory what nobody asked for by its digest, as soon as it is on the disk: whoever does is answered
-    /// from there.
-    pub async fn set_aside(&self, fetched: Vec<(Repository, Digest)>) {
-        if !self.records.are_kept() || self.records.flush().await.is_err() {
-            return;
-        }
-        for key in fetched {
-            if self.memory.get(&key).is_some_and(|entry| entry.used.is_noted(&self.records)) {
-                self.memory.invalidate(&key);
-            }
-        }
-    }
-
     /// Forgets content: it was deleted. What has to be written so that a restart forgets it, too.
     pub fn remove(&self, repository: &Repository, digest: &Digest) -> Write {
-        self.forget(repository, digest);
-        Write::Remove(Table::Manifests, key(repository, digest))
-    }
-
-    /// Drops content from memory.
-    pub fn forget(&self, repository: &Repository, digest: &Digest) {
         self.memory.invalidate(&(repository.clone(), digest.clone()));
+        Write::Remove(Table::Manifests, key(repository, digest))
     }
 
     /// The bytes that are held in memory.
@@ -122,13 +104,15 @@ impl Manifests {
     }
 }
 
-/// What keeps a manifest in the data directory.
-pub(super) fn put_record(repository: &Repository, content: &Content) -> Write {
-    Write::Put(Table::Manifests, key(repository, &content.digest), with_type(content))
+impl Entry {
+    fn write(&self, repository: &Repository) -> Write {
+        let key = key(repository, &self.content.digest);
+        Write::Put(Table::Manifests, key, with_type(&self.content))
+    }
 }
 
 /// A manifest as its record has it: the media type, which its bytes need not tell, and they.
-fn with_type(content: &Content) -> Bytes {
+pub(super) fn with_type(content: &Content) -> Bytes {
     let mut record = Vec::with_capacity(content.bytes.len() + 80);
     record.extend_from_slice(content.media_type.as_str().as_bytes());
     record.push(b'\n');
@@ -139,51 +123,4 @@ fn with_type(content: &Content) -> Bytes {
 /// The key of what a repository has by digest.
 pub(super) fn key(repository: &Repository, digest: &Digest) -> String {
     format!("{repository}@{digest}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::{DiskStore, Store};
-    use crate::telemetry::Metrics;
-
-    fn sample() -> (Repository, Arc<Content>) {
-        let content = Content::new(b"{}", MediaType::OciManifest, Digest::sha256(b"{}"));
-        ("team/app".parse().unwrap(), Arc::new(content))
-    }
-
-    fn manifests(store: Option<Arc<dyn Store>>) -> Manifests {
-        let store = store.map(|store| (store, Vec::new()));
-        Manifests::new(1 << 20, Arc::new(Records::new(store, &Arc::new(Metrics::new().unwrap()))))
-    }
-
-    #[tokio::test]
-    async fn what_is_set_aside_is_on_the_disk_and_in_memory_once_somebody_asked() {
-        let directory = tempfile::tempdir().unwrap();
-        let (repository, content) = sample();
-        let manifests = manifests(Some(Arc::new(DiskStore::open(directory.path()).unwrap())));
-        manifests.put(&repository, &content);
-        manifests.set_aside(vec![(repository.clone(), content.digest.clone())]).await;
-        assert_eq!((manifests.get(&repository, &content.digest), manifests.weight()), (None, 0));
-        assert_eq!(manifests.load(&repository, &content.digest).await.as_ref(), Some(&content));
-        assert_eq!(manifests.get(&repository, &content.digest), Some(content));
-    }
-
-    #[tokio::test]
-    async fn what_is_on_no_disk_stays_in_memory() {
-        let directory = tempfile::tempdir().unwrap();
-        let (repository, content) = sample();
-        let lost = Arc::new(DiskStore::open(directory.path()).unwrap());
-        for store in [None, Some(Arc::clone(&lost) as Arc<dyn Store>)] {
-            let manifests = manifests(store);
-            manifests.put(&repository, &content);
-            if manifests.records.are_kept() {
-                manifests.records.flush().await.unwrap();
-                std::fs::remove_dir_all(directory.path()).unwrap();
-                assert_eq!(lost.get(Table::Manifests, "any").unwrap(), None);
-            }
-            manifests.set_aside(vec![(repository.clone(), content.digest.clone())]).await;
-            assert_eq!(manifests.get(&repository, &content.digest).as_ref(), Some(&content));
-        }
-    }
 }

@@ -31,14 +31,14 @@ pub struct MergedStore {
 struct Kept {
     content: Arc<Content>,
     /// How much had been lost when it went to the disk, if it did; if more is lost now, so may it be.
-    durable: Option<u32>,
+    durable: Option<u64>,
     used: Used,
 }
 
 struct Source {
     repository: Repository,
     /// As with [`Kept`].
-    durable: Option<u32>,
+    durable: Option<u64>,
     used: Used,
 }
 
@@ -63,24 +63,21 @@ impl MergedStore {
         }
     }
 
-    /// Keeps an index; the one that is kept, which may be an earlier copy. A disk that fails is told to the log and does
-    /// not fail the pull (threat T30).
-    pub async fn keep(&self, repository: &Repository, content: Arc<Content>) -> Arc<Content> {
+    /// Keeps an index. A disk that fails is told to the log and does not fail the pull (threat T30).
+    pub async fn keep(&self, repository: &Repository, content: &Arc<Content>) {
         let (memory_key, key) =
             ((repository.clone(), content.digest.clone()), key(repository, &content.digest));
         let losses = Some(self.records.losses());
-        if let Some(kept) = self.indexes.get(&memory_key).filter(|kept| kept.durable == losses) {
-            self.records.note(vec![Write::Touch(Table::Merged, key)]);
-            return Arc::clone(&kept.content);
+        if self.indexes.get(&memory_key).is_some_and(|kept| kept.durable == losses) {
+            return self.records.note(vec![Write::Touch(Table::Merged, key)]);
         }
         let written = self.records.write(vec![Write::Put(Table::Merged, key, content.bytes.clone())]).await;
         if let Err(error) = &written {
             tracing::warn!(%error, %repository, digest = %content.digest, "kept in memory only");
         }
         let used = if written.is_ok() { Used::now(&self.records) } else { Used::unwritten() };
-        let durable = losses.filter(|_| written.is_ok());
-        self.indexes.insert(memory_key, Arc::new(Kept { content: Arc::clone(&content), durable, used }));
-        content
+        let (content, durable) = (Arc::clone(content), losses.filter(|_| written.is_ok()));
+        self.indexes.insert(memory_key, Arc::new(Kept { content, durable, used }));
     }
 
     /// The index of this digest in this repository, if it is in memory.
@@ -197,7 +194,7 @@ impl MergedStore {
         repository: &Repository,
         digest: Digest,
         source: Repository,
-        durable: Option<u32>,
+        durable: Option<u64>,
     ) {
         let source = Arc::new(Source { repository: source, durable, used: Used::found(&self.records) });
         self.sources.insert((repository.clone(), digest), source);
@@ -242,7 +239,7 @@ mod tests {
             Err(StoreError::Lost)
         }
 
-        fn lost(&self) -> u32 {
+        fn lost(&self) -> u64 {
             0
         }
 
@@ -273,7 +270,7 @@ mod tests {
         let (repository, content) = sample();
         let store = merged(Arc::new(Broken));
         assert!(store.find(&repository, &content.digest).await.is_err());
-        store.keep(&repository, Arc::clone(&content)).await;
+        store.keep(&repository, &content).await;
         assert_eq!(store.find(&repository, &content.digest).await.unwrap(), Some(content));
     }
 
@@ -286,7 +283,7 @@ mod tests {
         let digest = content.digest.clone();
         {
             let store = merged(Arc::new(DiskStore::open(directory.path()).unwrap()));
-            store.keep(&repository, Arc::clone(&content)).await;
+            store.keep(&repository, &content).await;
             store.keep_sources(&repository, vec![(digest.clone(), source.clone())]).await;
         }
         // The thread that writes may hold the database a moment longer.

@@ -12,7 +12,7 @@ use super::content::Content;
 use super::manifests::Manifests;
 use super::merged::MergedStore;
 use super::tags::{Basis, Origin, Single, TagRecord, Tagged};
-use crate::merge::{Address, Skew};
+use crate::merge::Address;
 
 /// The record. Its content is kept by digest, in tables of its own.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub(super) struct Saved {
     single: SavedSingle,
     members: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    skew: Option<Skew>,
-    images: u32,
+    skew: Option<String>,
+    images: usize,
     basis: SavedBasis,
     /// Seconds of the Unix epoch, as all times here.
     confirmed: u64,
@@ -78,7 +78,7 @@ pub(super) fn write(record: &TagRecord, settings: u64) -> Option<Vec<u8>> {
             Single::None => SavedSingle::None,
         },
         members: text(&tagged.members),
-        skew: tagged.skew,
+        skew: tagged.skew.as_ref().map(text),
         images: tagged.images,
         basis: SavedBasis {
             tags: tagged.basis.tags.iter().map(saved).collect(),
@@ -129,7 +129,7 @@ impl Saved {
             single,
             origin: self.origin,
             members: HeaderValue::from_str(&self.members).ok()?,
-            skew: self.skew,
+            skew: self.skew.map(|word| HeaderValue::from_str(&word)).transpose().ok()?,
             images: self.images,
             basis: self.basis.read()?,
         };

@@ -13,12 +13,12 @@ use onetag_oci::{Digest, Repository, Tag};
 
 use super::changes::Place;
 use super::content::Content;
-use super::manifests::{Manifests, key, put_record};
+use super::manifests::{Manifests, key, with_type};
 use super::merged::MergedStore;
 use super::records::Records;
 use super::saved;
 use super::store::{Table, Write};
-use crate::merge::{Address, Skew};
+use crate::merge::Address;
 
 /// How often a record that did not change is written again, so that the disk knows when it was confirmed.
 const WRITTEN_EVERY: Duration = Duration::from_mins(5);
@@ -34,10 +34,10 @@ pub struct Tagged {
     pub origin: Origin,
     /// The members that the answer is made of, as they stand in a header.
     pub members: HeaderValue,
-    /// How the members differ in their build, if they do (rule I7).
-    pub skew: Option<Skew>,
+    /// How the members differ in their build, if they do (rule I7), as it stands in a header.
+    pub skew: Option<HeaderValue>,
     /// How many images it has.
-    pub images: u32,
+    pub images: usize,
     /// What the upstream said when the answer was made.
     pub basis: Basis,
 }
@@ -73,7 +73,7 @@ pub enum Origin {
 pub enum Single {
     /// The base's own manifest.
     Manifest(Arc<Content>),
-    /// One that is to be had by its digest: the linux/amd64 child of the index, or what is left of the above.
+    /// The linux/amd64 child of the index, to be had by its digest.
     Child(Digest),
     /// There is none.
     None,
@@ -125,7 +125,7 @@ struct Remembered {
 struct Written {
     at: Instant,
     /// How many notes had been lost by then; if there are more, it may be among them.
-    losses: u32,
+    losses: u64,
 }
 
 impl Tags {
@@ -166,8 +166,7 @@ impl Tags {
         let written = Some(Written { at: Instant::now(), losses: self.records.losses() });
         let touch = Write::Touch(Table::Tags, text(key));
         self.records.note(std::iter::once(touch).chain(record.touches(&key.0)).collect());
-        let remembered = Remembered { record: record.without_single(), written };
-        self.memory.entry_by_ref(key).or_insert(remembered).into_value().record
+        self.memory.entry_by_ref(key).or_insert(Remembered { record, written }).into_value().record
     }
 
     /// Keeps a record that was made with these `settings`. What changed is written to the disk soon.
@@ -183,7 +182,6 @@ impl Tags {
                 written = self.write(&key, &record, value, written.is_some(), same && kept);
             }
         }
-        let record = if written.is_some() { record.without_single() } else { record };
         self.memory.insert(key, Remembered { record, written });
     }
 
@@ -285,19 +283,6 @@ impl TagRecord {
         same && self.held == other.held && self.expired == other.expired
     }
 
-    /// The same, with an image for clients that take no index to be had by its digest: it is kept on the disk, and
-    /// hardly anybody asks for it.
-    fn without_single(mut self) -> Self {
-        if let Some(tagged) = &mut self.tagged
-            && let Single::Manifest(content) = &tagged.single
-            && content.digest != tagged.content.digest
-        {
-            let digest = content.digest.clone();
-            Arc::make_mut(tagged).single = Single::Child(digest);
-        }
-        self
-    }
-
     /// Notes of use for the content that the record leads to.
     fn touches(&self, repository: &Repository) -> Vec<Write> {
         let touch = |(table, digest): (Table, &Digest)| Write::Touch(table, key(repository, digest));
@@ -312,9 +297,9 @@ impl TagRecord {
 
     /// The content that the record leads to, to be kept.
     fn contents(&self, repository: &Repository) -> Vec<Write> {
-        let put = |(table, content): (Table, &Arc<Content>)| match table {
-            Table::Merged => Write::Put(table, key(repository, &content.digest), content.bytes.clone()),
-            _ => put_record(repository, content),
+        let put = |(table, content): (Table, &Arc<Content>)| {
+            let bytes = if table == Table::Merged { content.bytes.clone() } else { with_type(content) };
+            Write::Put(table, key(repository, &content.digest), bytes)
         };
         self.tagged.iter().flat_map(|tagged| tagged.contents()).map(put).collect()
     }

@@ -1,7 +1,7 @@
 //! When something in memory was last told to be in use, so that its record on the disk is not pruned.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::records::Records;
@@ -17,7 +17,7 @@ static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 #[derive(Debug)]
 pub(super) struct Used {
     noted: AtomicU32,
-    losses: AtomicU32,
+    losses: AtomicU64,
 }
 
 /// What is to be noted about something in use.
@@ -44,12 +44,7 @@ impl Used {
 
     /// Not on the disk, which failed: it is to be put there with the next use.
     pub(super) fn unwritten() -> Self {
-        Self { noted: NEVER.into(), losses: u32::MAX.into() }
-    }
-
-    /// Whether it is on the disk, if all is written that was noted.
-    pub(super) fn is_noted(&self, records: &Records) -> bool {
-        self.losses.load(Ordering::Relaxed) == records.losses()
+        Self { noted: NEVER.into(), losses: u64::MAX.into() }
     }
 
     /// What is to be noted now; then it counts as noted.
@@ -67,7 +62,6 @@ impl Used {
     }
 }
 
-/// The seconds of this process.
 fn seconds() -> u32 {
     u32::try_from(BEGAN.elapsed().as_secs()).unwrap_or(NEVER - 1)
 }

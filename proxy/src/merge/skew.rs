@@ -23,8 +23,7 @@ pub struct Build {
 }
 
 /// How the members of a tag differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skew {
     /// They name different revisions.
     Revision,

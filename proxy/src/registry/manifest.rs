@@ -78,8 +78,8 @@ pub(super) async fn by_tag(
         response.headers_mut().extend([(VARY, VARIES), (SOURCE, source), (MEMBERS, members)]);
         response
     };
-    if let Some(skew) = tagged.skew {
-        response.headers_mut().insert(SKEW, HeaderValue::from_static(skew.word()));
+    if let Some(skew) = &tagged.skew {
+        response.headers_mut().insert(SKEW, skew.clone());
     }
     Ok(response)
 }

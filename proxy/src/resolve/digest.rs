@@ -141,12 +141,11 @@ impl Resolver {
         if let Some(content) = self.in_memory(repository, digest) {
             return Ok(Some(content));
         }
-        // More of those that are asked for are on the disk alone.
-        if let Some(content) = self.loaded(repository, digest).await {
-            return Ok(Some(content));
-        }
         let kept = self.merged.find(repository, digest).await;
         if let Ok(Some(content)) = kept {
+            return Ok(Some(content));
+        }
+        if let Some(content) = self.manifests.load(repository, digest).await {
             return Ok(Some(content));
         }
         let source = self.source(repository, digest).await;
@@ -171,19 +170,6 @@ impl Resolver {
         }
     }
 
-    /// The content of a digest from the data directory, unless it is deleted meanwhile.
-    pub(super) async fn loaded(&self, repository: &Repository, digest: &Digest) -> Option<Arc<Content>> {
-        let before = self.changes.now();
-        let content = self.manifests.load(repository, digest).await?;
-        let deleted = |change: &Change| change.deletes(repository, digest);
-        self.changes.keep(before, deleted, |late| {
-            if late {
-                self.manifests.forget(repository, digest);
-            }
-            (!late).then_some(content)
-        })
-    }
-
     /// Fetches and reads a document, and keeps it by its digest.
     pub(super) async fn document(
         &self,
@@ -198,7 +184,7 @@ impl Resolver {
         })?;
         let content = Content::new(&found.bytes, document.media_type().clone(), found.digest);
         let content = Arc::new(content);
-        let deleted = |change: &Change| change.deletes(repository, &content.digest);
+        let deleted = |change: &Change| matches!(change, Change::Deleted(from, digest) if from == repository && *digest == content.digest);
         self.changes.keep(before, deleted, |late| {
             if !late {
                 self.manifests.put(repository, &content);

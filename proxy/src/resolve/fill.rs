@@ -100,7 +100,6 @@ impl Resolver {
     ) -> Result<Filled, ResolveError> {
         let case = self.decide(repository, tag, false).await?;
         let tagged = self.keep(repository, &case).await;
-        self.set_aside(&case, tagged.as_deref());
         let content = tagged.as_ref().map(|tagged| &*tagged.content);
         let explanation = Explanation::new(repository, tag, &case, content);
         let withheld = match &case.selection.outcome {
@@ -174,13 +173,13 @@ impl Resolver {
     }
 
     async fn keep(&self, repository: &Repository, case: &Case<'_>) -> Option<Arc<Tagged>> {
-        let mut content = case.content()?;
+        let content = case.content()?;
         if !case.closure.is_empty() {
             self.merged.keep_sources(repository, case.closure.clone()).await;
         }
         let (origin, entries) = match &case.selection.outcome {
             Outcome::Merged(index) => {
-                content = self.merged.keep(repository, content).await;
+                self.merged.keep(repository, &content).await;
                 (Origin::Merged, &index.entries[..])
             }
             Outcome::Pass(place) => (Origin::Passed, case.members[*place].content.as_deref().unwrap_or(&[])),
@@ -194,24 +193,10 @@ impl Resolver {
         };
         let members = HeaderValue::from_str(&shortened(&case.sources()));
         let members = members.unwrap_or(HeaderValue::from_static(""));
-        let skew = case.selection.skew;
+        let skew = case.selection.skew.map(|skew| HeaderValue::from_static(skew.word()));
         let images = entries.iter().filter(|entry| is_image(entry)).count().max(1);
         let basis = case.basis(images);
-        let images = u32::try_from(images).unwrap_or(u32::MAX);
         Some(Arc::new(Tagged { content, single, origin, members, skew, images, basis }))
-    }
-
-    /// Leaves to the disk what was fetched for the merge alone: there are more images than anybody asks for.
-    fn set_aside(self: &Arc<Self>, case: &Case<'_>, tagged: Option<&Tagged>) {
-        let is_answer =
-            |found: &&Found| tagged.is_some_and(|tagged| Arc::ptr_eq(&tagged.content, &found.content));
-        let fetched = case.found.iter().filter(|found| !is_answer(found));
-        let fetched: Vec<_> =
-            fetched.map(|found| (found.home.clone(), found.content.digest.clone())).collect();
-        if !fetched.is_empty() {
-            let resolver = Arc::clone(self);
-            tokio::spawn(async move { resolver.manifests.set_aside(fetched).await });
-        }
     }
 
     /// Tells the log and the metrics what was decided; `served`: whether clients get that.

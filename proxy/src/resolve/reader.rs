@@ -202,7 +202,7 @@ impl Reader<'_> {
         {
             return Ok((content, document));
         }
-        if let Some(content) = self.resolver.loaded(self.home, digest).await
+        if let Some(content) = self.resolver.manifests.load(self.home, digest).await
             && let Ok(document) = Document::parse(&content.bytes, &content.media_type)
         {
             return Ok((content, document));

@@ -190,7 +190,7 @@ impl Resolver {
 
     /// Waits until the data directory has all that is to be kept, or fails.
     pub async fn flush(&self) {
-        let _told_by_the_thread = self.records.flush().await;
+        self.records.flush().await;
     }
 
     /// How large the caches are, and what is under way.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ pub struct DiskStore {
     directory: PathBuf,
     /// None while it could not be opened anew after an I/O error.
     open: RwLock<Option<Open>>,
-    lost: AtomicU32,
+    lost: AtomicU64,
 }
 
 /// The data directory cannot be used.
@@ -48,7 +48,7 @@ impl DiskStore {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let open = Open::or_to_read(directory);
         let open = open.map_err(|source| OpenError { path: directory.into(), source })?;
-        Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)), lost: AtomicU32::new(0) })
+        Ok(Self { directory: directory.into(), open: RwLock::new(Some(open)), lost: AtomicU64::new(0) })
     }
 
     /// Reads in the database. After one I/O error redb refuses everything, so that a disk that was full for a
@@ -155,7 +155,7 @@ impl Store for DiskStore {
         })
     }
 
-    fn lost(&self) -> u32 {
+    fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
