@@ -302,7 +302,9 @@ fn builder(limits: Limits) -> Builder<TokioExecutor> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::os::fd::OwnedFd;
 
+    use futures_util::future::BoxFuture;
     use futures_util::stream;
     use http_body_util::{BodyExt, Full, StreamBody};
     use hyper::body::Frame;
@@ -311,6 +313,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::sendfile::{self, Source};
 
     /// Answers without end.
     struct Endless;
@@ -340,7 +343,16 @@ mod tests {
 
         fn send_files(response: &mut Response<Self::Body>, files: &Arc<FileSender>) {
             let file = response.extensions().get::<Arc<File>>().map(Arc::clone);
-            *response.body_mut() = one(files.stand_in(file.unwrap(), 2, 4));
+            *response.body_mut() = one(files.stand_in(Arc::new(AtHand(file.unwrap())), 2, 4));
+        }
+    }
+
+    struct AtHand(Arc<File>);
+
+    impl Source for AtHand {
+        fn send(&self, to: OwnedFd, at: u64, length: usize) -> BoxFuture<'static, std::io::Result<usize>> {
+            let file = Arc::clone(&self.0);
+            async move { sendfile::send(&to, &file, at, length) }.boxed()
         }
     }
 

@@ -19,6 +19,7 @@ use super::cache::Blobs;
 use super::feed::{BlobError, Feed, Opened};
 use super::piece::Pieces;
 use super::reader::{Reader, Source};
+use super::sending::Outlet;
 
 /// The bytes of a blob or of a part of it. An error means that the client's connection must be cut.
 pub struct BlobBody {
@@ -27,7 +28,7 @@ pub struct BlobBody {
     rest: BoxStream<'static, Result<Bytes, BlobError>>,
     /// The bytes to come, where that is known.
     left: Option<u64>,
-    pieces: Pieces,
+    outlet: Outlet,
     _counted: Counted,
 }
 
@@ -61,21 +62,21 @@ impl BlobBody {
 
     fn new(source: Source, part: Part, metrics: &Metrics) -> Self {
         let Part { digest, first, end, feed } = part;
-        let (pieces, wrong) = (Pieces::default(), metrics.blobs_wrong.clone());
-        let reader = Reader { digest, source, at: first, end, feed, pieces: pieces.clone(), wrong };
+        let (pieces, outlet, wrong) = (Pieces::default(), Outlet::default(), metrics.blobs_wrong.clone());
+        let reader = Reader { digest, source, at: first, end, feed, pieces, outlet: outlet.clone(), wrong };
         let next = |mut reader: Reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) };
         Self {
             first: None,
             rest: try_unfold(reader, next).boxed(),
             left: end.map(|end| end.saturating_sub(first)),
-            pieces,
+            outlet,
             _counted: Counted::new(&metrics.blob_readers),
         }
     }
 
     /// From now on, bytes are stand-ins where they can be: they may go to this sender's connection alone.
     pub fn send_files(&self, files: &Arc<FileSender>) {
-        self.pieces.send_by(files);
+        self.outlet.open(files);
     }
 
     /// Waits for the first bytes, so that a failure before them can be told as one.

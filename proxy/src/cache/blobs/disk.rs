@@ -54,6 +54,8 @@ pub(super) enum Call {
     /// Reads what is in memory; where that fails, it is read as from a disk.
     Peek,
     Read,
+    /// Sends it straight from the file.
+    Send,
     Remove,
 }
 
@@ -143,6 +145,11 @@ impl Disk {
                 admits
             }
         }
+    }
+
+    /// Whether it did not fail lately.
+    pub(super) fn is_well(&self) -> bool {
+        matches!(*self.health(), Health::Well)
     }
 
     /// Whether the disk is to be read: not while it hangs.

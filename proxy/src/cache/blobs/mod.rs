@@ -15,6 +15,7 @@ mod piece;
 mod rate;
 mod reader;
 mod receive;
+mod sending;
 mod verified;
 
 #[cfg(test)]

@@ -3,33 +3,22 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::disk::{Call, Disk};
-use crate::sendfile::{FileSender, MAX_PART};
 
 /// The most bytes of a piece. A reader whose client stalls holds two pieces at most (threat T24).
 pub(super) const PIECE: usize = 64 << 10;
-
-/// How much of a file is taken to be in memory together: it leaves memory in the order in which it came.
-const STRETCH: usize = 512 << 10;
 
 /// The buffers that one reader has at hand.
 const SPARE: usize = 2;
 
 /// Buffers of one reader: what it gave out comes back here, so that none is cleared twice.
 #[derive(Clone, Default)]
-pub(super) struct Pieces(Arc<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    spare: Mutex<Vec<Box<[u8]>>>,
-    /// Sends without a copy, where the reader's connection can.
-    files: OnceLock<Arc<FileSender>>,
-}
+pub(super) struct Pieces(Arc<Mutex<Vec<Box<[u8]>>>>);
 
 /// A buffer with bytes of a file.
 struct Piece {
@@ -39,12 +28,6 @@ struct Piece {
 }
 
 impl Pieces {
-    /// From now on, what is in memory is sent by this, and not read.
-    pub(super) fn send_by(&self, files: &Arc<FileSender>) {
-        // Only the first counts: a body has one connection.
-        let _ = self.0.files.set(Arc::clone(files));
-    }
-
     /// Reads up to `length` bytes of a file, at least one unless the file ends at `at`.
     pub(super) async fn read(
         &self,
@@ -53,14 +36,7 @@ impl Pieces {
         at: u64,
         length: u64,
     ) -> io::Result<Bytes> {
-        let most = usize::try_from(length).unwrap_or(usize::MAX);
-        if let Some(files) = self.0.files.get().filter(|_| most > PIECE) {
-            let length = most.min(MAX_PART);
-            if disk.before(Call::Peek).is_ok() && is_in_memory(file, at, length) {
-                return Ok(files.stand_in(Arc::clone(file), at, length));
-            }
-        }
-        let length = most.min(PIECE);
+        let length = usize::try_from(length).map_or(PIECE, |length| length.min(PIECE));
         let mut piece = self.piece(length);
         let target = &mut piece.buffer[..length];
         // What is in memory is read here and now: that is faster than to tell another thread.
@@ -77,7 +53,7 @@ impl Pieces {
     }
 
     fn piece(&self, length: usize) -> Piece {
-        let spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let buffer = spare.filter(|buffer| buffer.len() >= length);
         let buffer = buffer.unwrap_or_else(|| vec![0; length].into_boxed_slice());
         Piece { buffer, filled: 0, home: self.clone() }
@@ -111,29 +87,18 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let mut spare = self.home.0.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
             spare.push(std::mem::take(&mut self.buffer));
         }
     }
 }
 
-/// Whether a part of a file is in memory, as far as looking at a byte of each stretch can tell. A file system that
-/// cannot tell says no.
-fn is_in_memory(file: &File, at: u64, length: usize) -> bool {
-    let last = at + length as u64 - 1;
-    let has = |at| {
-        let mut byte = [0];
-        preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) == Ok(1)
-    };
-    (at..last).step_by(STRETCH).all(has) && has(last)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
-    use super::super::disk::{Before, DiskPace};
+    use super::super::disk::DiskPace;
     use super::*;
 
     #[tokio::test]
@@ -150,33 +115,5 @@ mod tests {
         let third = pieces.read(&disk, &file, 99_999, u64::MAX).await.unwrap();
         assert_eq!((&third[..], third.as_ptr()), (&[7][..], address));
         assert!(pieces.read(&disk, &file, 100_000, 1).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_is_in_memory_and_large_is_not_read_where_it_can_be_sent() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&vec![7; MAX_PART + 100_000]).unwrap();
-        let file = Arc::new(file);
-        // Whether bytes are a stand-in: they are not those of the file.
-        let reads = async |before, at, length| {
-            let (disk, pieces) = (Arc::new(Disk::new(DiskPace::default(), before)), Pieces::default());
-            pieces.send_by(&Arc::default());
-            let bytes = pieces.read(&disk, &file, at, length).await.unwrap();
-            (bytes.len(), bytes.iter().all(|byte| *byte == 0))
-        };
-        let whole = (MAX_PART + 100_000) as u64;
-        // Some file systems cannot tell.
-        let tells = is_in_memory(&file, 0, 1);
-        let sent = |length| if tells { (length, true) } else { (PIECE, false) };
-        assert_eq!(reads(None, 0, whole).await, sent(MAX_PART));
-        assert_eq!(reads(None, whole - 100_000, 100_000).await, sent(100_000));
-        assert_eq!(reads(None, 0, PIECE as u64).await, (PIECE, false));
-        // The file ends before that.
-        assert_eq!(reads(None, whole - 100_000, 100_001).await, (PIECE, false));
-        let absent: Before = Box::new(|call| match call {
-            Call::Peek => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(()),
-        });
-        assert_eq!(reads(Some(absent), 0, whole).await, (PIECE, false));
     }
 }

@@ -15,6 +15,7 @@ use super::cache::Blobs;
 use super::disk::{Call, Disk};
 use super::feed::{BlobError, Feed, Opened};
 use super::piece::{PIECE, Pieces};
+use super::sending::Outlet;
 use super::verified::Verified;
 
 pub(super) struct Reader {
@@ -26,6 +27,7 @@ pub(super) struct Reader {
     pub(super) end: Option<u64>,
     pub(super) feed: Arc<dyn Feed>,
     pub(super) pieces: Pieces,
+    pub(super) outlet: Outlet,
     /// Counts what the upstream sends wrongly.
     pub(super) wrong: IntCounter,
 }
@@ -82,6 +84,9 @@ impl Reader {
                     }
                 }
             };
+            if let Some(stand_in) = self.outlet.stand_in(&blobs, &file, self.at, left.min(free)) {
+                return Ok(Some(self.give(stand_in, left)));
+            }
             let error = match self.pieces.read(&blobs.disk, &file, self.at, left.min(free)).await {
                 Ok(bytes) if !bytes.is_empty() => return Ok(Some(self.give(bytes, left))),
                 Ok(_) => io::ErrorKind::UnexpectedEof.into(),

@@ -6,6 +6,7 @@ mod disk;
 mod files;
 mod hangs;
 mod script;
+mod sending;
 
 use std::fs::File;
 use std::io;
