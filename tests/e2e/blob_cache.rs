@@ -8,7 +8,7 @@ use testkit::{Fault, Kind, Match, Recorded, Registry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use crate::support::{BlobSite, REPOSITORY, distinct_bytes, eventually, refused};
+use crate::support::{BlobSite, REPOSITORY, distinct_bytes, eventually, reads, refused};
 
 const SIZE: usize = 3 << 20;
 
@@ -164,6 +164,20 @@ async fn answers_of_one_connection_follow_each_other_to_the_byte() {
         rest = &rest[end + length..];
     }
     assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_hit_is_sent_and_not_read() {
+    let site = BlobSite::start().await;
+    let (blob, digest) = site.put(32 << 20);
+    is_whole(&site.get(&digest, &[]).await, &blob);
+    site.kept(&digest).await;
+    is_whole(&site.get(&digest, &[]).await, &blob);
+    let before = reads(&site.onetag);
+    is_whole(&site.get(&digest, &[]).await, &blob);
+    // In pieces of 64 KiB they are 512.
+    let reads = reads(&site.onetag) - before;
+    assert!(reads < 400, "{reads}");
 }
 
 #[tokio::test]

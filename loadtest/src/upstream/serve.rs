@@ -125,7 +125,10 @@ async fn serve(listener: std::net::TcpListener, state: Arc<State>) {
 /// Waits until then, and not a millisecond longer: tokio's timers may be late by more than one, which the bars of a
 /// cold merge would see. The end of the wait is slept through on a thread.
 async fn wait_until(due: Instant) {
-    tokio::time::sleep(due.saturating_duration_since(Instant::now()).saturating_sub(TIMER_LATENESS)).await;
+    let most = due.saturating_duration_since(Instant::now()).saturating_sub(TIMER_LATENESS);
+    if !most.is_zero() {
+        tokio::time::sleep(most).await;
+    }
     let rest = move || thread::sleep(due.saturating_duration_since(Instant::now()));
     tokio::task::spawn_blocking(rest).await.ok();
 }

@@ -56,3 +56,33 @@ impl<'a> Lines<'a> {
         one.into_iter().chain(several.into_iter().flatten())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_each_field_is_found_in_its_order() {
+        let lines = [
+            (ACCEPT, "a"),
+            (IF_NONE_MATCH, "1"),
+            (HOST, "h"),
+            (IF_NONE_MATCH, "2"),
+            (http::header::RANGE, "r"),
+            (IF_NONE_MATCH, "3"),
+            (VIA, "v"),
+            (VIA, "w"),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let fields = Fields::of(&headers);
+        let of = |lines: &Lines<'_>| -> Vec<_> {
+            lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(of(&fields.if_none_match), ["1", "2", "3"]);
+        assert_eq!((of(&fields.via), of(&fields.accept)), (vec!["v".into(), "w".into()], vec!["a".into()]));
+        assert!(matches!(fields.host, Lines::One(_)) && matches!(fields.authorization, Lines::None));
+    }
+}

@@ -121,7 +121,7 @@ impl<H: Handler> Serving<H> {
         watcher: Watcher,
         mut stop: watch::Receiver<bool>,
     ) {
-        // A response is written in one piece; waiting to fill a packet only delays it.
+        // What is written is whole, or more comes at once; waiting to fill a packet only delays it.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.limits.header_timeout;
         let opened = tokio::select! {
@@ -188,10 +188,11 @@ impl<H: Handler> Client<H> {
         let builder = builder(self.serving.limits);
         let answering = Arc::clone(&self);
         let service = service_fn(move |request: Request<Incoming>| {
-            let is_http2 = request.version() == Version::HTTP_2;
+            let is_http1_read = request.version() != Version::HTTP_2
+                && matches!(*request.method(), Method::GET | Method::HEAD);
             // Boxed: over HTTP/2 each answer is a task of its own, and is moved several times before it runs.
             let answer = Box::pin(Arc::clone(&answering).answer(request));
-            if is_http2 { Either::Right(answer) } else { begun(answer) }
+            if is_http1_read { begun(answer) } else { Either::Right(answer) }
         });
         let stream = Lingering::new(stream, Arc::clone(&self.is_http1));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();

@@ -12,6 +12,7 @@ pub(crate) use expect::{entry, entry_json, index, refusal, served_as};
 pub(crate) use legacy::Legacy;
 pub(crate) use poll::eventually;
 pub(crate) use process::{
-    bin, command, failure, memory, peak_memory, serve, serve_bin, serve_config, serve_with, text, whole_log,
+    bin, command, failure, memory, peak_memory, reads, serve, serve_bin, serve_config, serve_with, text,
+    whole_log,
 };
 pub(crate) use site::{ACCEPT, REPOSITORY, Site, manifest_path};

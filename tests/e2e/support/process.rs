@@ -73,6 +73,13 @@ pub(crate) fn memory(onetag: &Onetag) -> usize {
     status(onetag, "VmRSS:")
 }
 
+/// How often a process has read from files so far; what it takes from sockets is not in it.
+pub(crate) fn reads(onetag: &Onetag) -> usize {
+    let io = std::fs::read_to_string(format!("/proc/{}/io", onetag.pid())).expect("it runs");
+    let line = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("Linux tells it");
+    line.parse().expect("a number")
+}
+
 fn status(onetag: &Onetag, name: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", onetag.pid())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
