@@ -151,11 +151,10 @@ fn publish(costs: &[Cost], json: Option<&Path>) -> Result<(), Error> {
     for cost in costs {
         rows.add_row([cost.work.to_owned(), count(cost.instructions)]);
     }
-    let note = match cfg!(debug_assertions) {
-        true => {
-            "\nthe bare hyper server is not counted: it is a part of this program, which is not optimised"
-        }
-        false => "",
+    let note = if cfg!(debug_assertions) {
+        "\nthe bare hyper server is not counted: it is a part of this program, which is not optimised"
+    } else {
+        ""
     };
     writeln!(std::io::stdout(), "{rows}{note}").map_err(Error::io("standard output"))?;
     if let Some(path) = json {

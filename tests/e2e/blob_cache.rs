@@ -138,12 +138,10 @@ async fn answers_of_one_connection_follow_each_other_to_the_byte() {
     ];
     let address = site.url("", "").split('/').nth(2).unwrap().to_owned();
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    let mut requests: String = asked
-        .iter()
-        .map(|(method, digest, headers, _)| {
-            format!("{method} /v2/{REPOSITORY}/blobs/{digest} HTTP/1.1\r\nhost: a\r\n{headers}\r\n")
-        })
-        .collect();
+    let request = |(method, digest, headers, _): &(&str, String, String, Vec<u8>)| {
+        format!("{method} /v2/{REPOSITORY}/blobs/{digest} HTTP/1.1\r\nhost: a\r\n{headers}\r\n")
+    };
+    let mut requests = asked.iter().map(request).collect::<Vec<_>>().concat();
     requests.insert_str(requests.len() - 2, "connection: close\r\n");
     // All at once: none waits for the answer to the one before.
     client.write_all(requests.as_bytes()).await.unwrap();
