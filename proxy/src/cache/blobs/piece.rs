@@ -40,8 +40,7 @@ impl Pieces {
         let mut piece = self.piece(length);
         let target = &mut piece.buffer[..length];
         // What is in memory is read here and now: that is faster than to tell another thread.
-        let peek = |target| preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT);
-        piece.filled = match disk.before(Call::Peek).map_or(Err(Errno::AGAIN), |()| peek(target)) {
+        piece.filled = match disk.before(Call::Peek).map_or(Err(Errno::AGAIN), |()| peek(file, target, at)) {
             Ok(filled) if filled > 0 => filled,
             // Not in memory, or this file system cannot tell; whether it has ended is asked once more.
             Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => {
@@ -92,6 +91,11 @@ impl Drop for Piece {
             spare.push(std::mem::take(&mut self.buffer));
         }
     }
+}
+
+/// Reads what is in memory of a file, and waits for no disk. Some file systems cannot tell.
+pub(super) fn peek(file: &File, target: &mut [u8], at: u64) -> Result<usize, Errno> {
+    preadv2(file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT)
 }
 
 #[cfg(test)]

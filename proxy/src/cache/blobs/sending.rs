@@ -1,7 +1,7 @@
 //! Parts of a blob's file that are sent by the kernel, and never read here.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::Errno;
 
 use super::cache::Blobs;
 use super::disk::Call;
-use super::piece::PIECE;
+use super::piece::{PIECE, peek};
 use crate::sendfile::{FileSender, MAX_PART, Source, send};
 
 /// How much of a part is looked at once.
@@ -103,9 +103,6 @@ fn is_of_the_client(error: &io::Error) -> bool {
 fn seems_in_memory(file: &File, at: u64, length: u64) -> bool {
     let shift = NEXT_LOOK.fetch_add(LOOKS_APART, Ordering::Relaxed) % STRETCH;
     let (last, mut stretches) = (at + length - 1, 0..length.div_ceil(STRETCH));
-    let has = |at| {
-        let mut byte = [0];
-        preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) == Ok(1)
-    };
+    let has = |at| peek(file, &mut [0], at) == Ok(1);
     stretches.all(|stretch| has((at + stretch * STRETCH + shift).min(last)))
 }
